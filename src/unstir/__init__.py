@@ -1,0 +1,1 @@
+"""unstir: physics-inspired generative models under one interface."""

@@ -1,0 +1,72 @@
+"""A data set in memory, as every reader returns it.
+
+Images keep the bytes they had; tables and points keep their own units. What the model sees is
+`Scaling`'s work, so that samples come back in the units the user knows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from unstir.errors import InputError
+
+Kind = Literal["image", "table"]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Values with their labels and names.
+
+    Attributes:
+        name: what the user called it: a built-in name or a path.
+        kind: `image` or `table`.
+        values: images as uint8 `(n, channels, height, width)`; tables as finite float32 `(n, columns)`.
+        labels: int64 `(n,)` class numbers from 0, or None.
+        label_names: the class names in order of number; empty without labels.
+        columns: a table's column names; empty for images.
+        skipped: files passed over, each as 'path: reason'; empty unless the user asked to pass over bad ones.
+    """
+
+    name: str
+    kind: Kind
+    values: Tensor
+    labels: Tensor | None = None
+    label_names: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one item."""
+        return tuple(self.values.shape[1:])
+
+    def select(self, index: Tensor) -> Dataset:
+        """The items at `index`, an int64 tensor."""
+        labels = None if self.labels is None else self.labels[index]
+        return replace(self, values=self.values[index], labels=labels)
+
+    def split(self, holdout: float, seed: int = 0) -> tuple[Dataset, Dataset]:
+        """Part into (training, held-out), the same for the same length, share and seed.
+
+        Args:
+            holdout: share held out, in [0, 1); at least one item where it is above 0.
+            seed: of the shuffle that chooses them.
+
+        Raises:
+            InputError: `holdout` outside [0, 1), or nothing left to train on.
+        """
+        if not 0 <= holdout < 1:
+            raise InputError(f"holdout={holdout}: the held-out share lies in [0, 1), such as 0.2")
+        count = max(1, round(holdout * len(self))) if holdout else 0
+        if count >= len(self):
+            raise InputError(f"holdout={holdout} leaves none of {len(self)} items to train on: give more data")
+        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
+        held, kept = order[:count].sort().values, order[count:].sort().values
+        return self.select(kept), self.select(held)
