@@ -1,0 +1,142 @@
+"""Networks by name: a residual MLP for vectors, diffusers' U-Net for images.
+
+Each has the signature `network(x, noise, label) -> like x`, with `noise` = ¼ ln(B/A) and `label` of shape
+(batch,). Any module of that signature may take their place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from unstir.errors import InputError
+
+
+class NoiseEmbedding(nn.Module):
+    """Sines and cosines of the noise level, then two layers, to `width` features."""
+
+    frequencies: Tensor
+
+    def __init__(self, width: int, count: int = 32) -> None:
+        super().__init__()
+        # Levels lie within about ±1.5: periods from 10 down to 0.1.
+        self.register_buffer("frequencies", 2 * math.pi * torch.logspace(-1, 1, count), persistent=False)
+        self.layers = nn.Sequential(nn.Linear(2 * count, width), nn.SiLU(), nn.Linear(width, width))
+
+    def forward(self, noise: Tensor) -> Tensor:
+        angle = noise[:, None] * self.frequencies
+        out: Tensor = self.layers(torch.cat([angle.sin(), angle.cos()], 1))
+        return out
+
+
+class ResidualMLP(nn.Module):
+    """Residual blocks of two layers, their normalised input scaled and shifted by the noise level.
+
+    Args:
+        shape: of one item; flattened inside.
+        width: features within.
+        depth: blocks.
+    """
+
+    def __init__(self, shape: Sequence[int], width: int = 256, depth: int = 4) -> None:
+        super().__init__()
+        size = math.prod(shape)
+        self.embedding = NoiseEmbedding(width)
+        self.input = nn.Linear(size, width)
+        self.modulation = nn.ModuleList(nn.Linear(width, 2 * width) for _ in range(depth))
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.Linear(width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width))
+            for _ in range(depth)
+        )
+        self.output = nn.Linear(width, size)
+        # Blocks start as the identity and the network as zero: the first step is the best constant.
+        for block in self.blocks:
+            nn.init.zeros_(block[2].weight)  # type: ignore[index]
+        nn.init.zeros_(self.output.weight)
+        nn.init.zeros_(self.output.bias)
+
+    def forward(self, x: Tensor, noise: Tensor, label: Tensor | None = None) -> Tensor:
+        level = functional.silu(self.embedding(noise))
+        h = self.input(x.flatten(1))
+        for modulation, block in zip(self.modulation, self.blocks, strict=True):
+            scale, shift = modulation(level).chunk(2, 1)
+            h = h + block(functional.layer_norm(h, h.shape[1:]) * (1 + scale) + shift)
+        out: Tensor = self.output(functional.silu(functional.layer_norm(h, h.shape[1:])))
+        return out.reshape(x.shape)
+
+
+class UNet(nn.Module):
+    """diffusers' `UNet2DModel`, fed with the noise level and images of any size.
+
+    Args:
+        shape: `(channels, height, width)`.
+        channels: features at each resolution, each half the one before.
+        layers: residual blocks at each resolution.
+        attention: whether the lowest resolution attends.
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        channels: Sequence[int] = (32, 64, 64),
+        layers: int = 1,
+        attention: bool = True,
+    ) -> None:
+        super().__init__()
+        from diffusers import UNet2DModel
+
+        if len(shape) != 3:
+            raise InputError(f"network unet: items have shape {tuple(shape)}; it needs images, use mlp")
+        levels = len(channels)
+        self.multiple = 2 ** (levels - 1)
+        plain, attending = ["DownBlock2D", "UpBlock2D"], ["AttnDownBlock2D", "AttnUpBlock2D"]
+        kinds = [attending if attention and i == levels - 1 else plain for i in range(levels)]
+        self.unet = UNet2DModel(
+            in_channels=shape[0],
+            out_channels=shape[0],
+            block_out_channels=tuple(channels),
+            layers_per_block=layers,
+            down_block_types=tuple(kind[0] for kind in kinds),
+            up_block_types=tuple(kind[1] for kind in reversed(kinds)),
+            norm_num_groups=math.gcd(8, *channels),
+            attention_head_dim=math.gcd(32, *channels),
+            add_attention=attention,
+        )
+        nn.init.zeros_(self.unet.conv_out.weight)
+        nn.init.zeros_(self.unet.conv_out.bias)
+
+    def forward(self, x: Tensor, noise: Tensor, label: Tensor | None = None) -> Tensor:
+        height, width = x.shape[2:]
+        padding = (0, -width % self.multiple, 0, -height % self.multiple)
+        if any(padding):
+            x = functional.pad(x, padding)
+        # Its sinusoids have periods from 6 up: 100 spreads levels of ±1.5 over them.
+        out: Tensor = self.unet(x, 100 * noise, return_dict=False)[0]
+        return out[..., :height, :width]
+
+
+_NETWORKS: dict[str, Callable[..., nn.Module]] = {"mlp": ResidualMLP, "unet": UNet}
+
+
+def build_network(name: str, shape: Sequence[int], options: Mapping[str, Any] | None = None) -> nn.Module:
+    """The network `name` for items of `shape`.
+
+    Args:
+        name: `mlp` or `unet`.
+        shape: of one item.
+        options: the constructor's own, such as `{"width": 512}`.
+
+    Raises:
+        InputError: an unknown name or option.
+    """
+    if name not in _NETWORKS:
+        raise InputError(f"network {name!r} is not known; known: {', '.join(_NETWORKS)}")
+    try:
+        return _NETWORKS[name](shape, **(options or {}))
+    except TypeError as error:
+        raise InputError(f"network {name}: {error}") from None

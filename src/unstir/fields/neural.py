@@ -1,0 +1,91 @@
+"""A trained field: a network F inside a preconditioning written once for every linear process.
+
+For data of variance s² the state has variance V = A²s² + B², and
+
+    D(x, t) = c_skip x + c_out F(c_in x, c_noise)
+    c_skip = A s²/V     c_out = s B/√V     c_in = 1/√V     c_noise = ¼ ln(B/A)
+
+keeps F's input and target at variance 1 for every A and B (Karras 2022, appendix B.6, with A free). Under
+a heavy-tailed law of noise a state far out is taken for what it shows: its mean square over
+`Noise.tail` replaces V, so that a Cauchy draw of 10⁴ σ enters the network at size 1 like any other.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from unstir.fields.field import Slice
+from unstir.physics import DATA_STD, LinearProcess
+from unstir.physics.process import per_item
+
+# Where the signal is gone altogether (A = 0) the noise level is as good as this.
+_SMALLEST_SIGNAL = 1e-6
+
+
+class NeuralField(nn.Module):
+    """E[y | x_t = x] by a network.
+
+    Args:
+        network: `network(x, noise, label) -> same shape as x`, `noise` and `label` of shape (batch,).
+        process: any linear process in the pixel basis.
+        std: the data's standard deviation s.
+    """
+
+    def __init__(self, network: nn.Module, process: LinearProcess, std: float = DATA_STD) -> None:
+        super().__init__()
+        self.network = network
+        self.process = process
+        self.std = std
+
+    def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
+        """The denoised states, `(batch, *shape)`, for times `(batch,)`."""
+        skip, out, scale, noise = self._coefficients(x, t)
+        return per_item(skip, x) * x + per_item(out, x) * self._network(per_item(scale, x) * x, noise, label)
+
+    def at(self, t: float) -> Slice:
+        """The field at one time: where the noise has no tail the coefficients are plain numbers."""
+        if math.isfinite(self.process.noise.tail):
+            return lambda x, label: self(x, torch.full((len(x),), t, dtype=x.dtype, device=x.device), label)
+        time = torch.tensor(t, dtype=torch.float64)
+        A, B = self.process.A(time), self.process.B(time)
+        skip, out, scale, noise = (float(c) for c in self._precondition(A, B**2))
+
+        def denoise(x: Tensor, label: Tensor | None) -> Tensor:
+            level = torch.full((len(x),), noise, dtype=x.dtype, device=x.device)
+            return (x * skip).add_(self._network(x * scale, level, label), alpha=out)
+
+        return denoise
+
+    def error(self, data: Tensor, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
+        """Mean squared error of F against its target, `(batch,)`: that of D with weight 1/c_out².
+
+        Args:
+            data: y, `(batch, *shape)`.
+            x: its perturbation at times `t`, `(batch,)`.
+            t: times.
+            label: class numbers `(batch,)`, or None.
+        """
+        skip, out, scale, noise = self._coefficients(x, t)
+        target = (self.process.target(data, x, t) - per_item(skip, x) * x) / per_item(out, x)
+        prediction = self._network(per_item(scale, x) * x, noise, label)
+        return (prediction.float() - target).square().flatten(1).mean(1)
+
+    def _network(self, x: Tensor, noise: Tensor, label: Tensor | None) -> Tensor:
+        out: Tensor = self.network(x, noise, label)
+        return out if out.dtype == x.dtype else out.to(x.dtype)
+
+    def _coefficients(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        A, B = self.process.A(t), self.process.B(t)
+        energy = x.flatten(1).square().mean(1).to(t.dtype)
+        excess = (energy / self.process.noise.tail - A**2 * self.std**2 - B**2).clamp_min(0)
+        skip, out, scale, noise = self._precondition(A, B**2 + excess)
+        return skip, out, scale, noise.to(x.dtype)
+
+    def _precondition(self, A: Tensor, squared: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(c_skip, c_out, c_in, c_noise) for noise of variance `squared`."""
+        variance = A**2 * self.std**2 + squared
+        noise = 0.125 * torch.log(squared / A.clamp_min(_SMALLEST_SIGNAL) ** 2)
+        return A * self.std**2 / variance, self.std * (squared / variance).sqrt(), variance.rsqrt(), noise

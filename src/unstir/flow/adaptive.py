@@ -1,0 +1,82 @@
+"""The adaptive solver: torchdiffeq's Dormand–Prince on dz/dλ = e^λ D, z = x/B, λ = ln(A/B).
+
+In these variables the stiff linear part is gone, and a state far out in a heavy tail is as easy as any other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from unstir.errors import InputError
+from unstir.flow.solver import Path, Solver
+from unstir.flow.streams import Streams
+
+# Numbers that are solved together; fixed, since the steps chosen depend on all of them.
+_GROUP = 16384
+
+
+@dataclass(frozen=True)
+class Adaptive(Solver):
+    """Steps as small as the tolerance asks.
+
+    Samples are solved in whole groups whose size depends on their shape alone, so that a sample does not
+    depend on how many others were wanted.
+
+    Attributes:
+        rtol: relative tolerance, of the worst sample in the group.
+        atol: absolute tolerance, in units of the noise.
+    """
+
+    rtol: float = 1e-4
+    atol: float = 1e-4
+
+    def __post_init__(self) -> None:
+        if not (0 < self.rtol < 1 and 0 < self.atol < 1):
+            raise InputError(f"adaptive: rtol={self.rtol:g}, atol={self.atol:g}; give tolerances in (0, 1)")
+
+    def walk(
+        self, path: Path, x: Tensor, streams: Streams, label: Tensor | None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        size = self.group(x.shape[1:])
+        labels = [None] * math.ceil(len(x) / size) if label is None else list(torch.split(label, size))
+        walks = [self._solve(path, xs, ls) for xs, ls in zip(torch.split(x, size), labels, strict=True)]
+        for i in range(1, len(path.times)):
+            state = torch.cat([walk[i] for walk in walks]) * path.B[i]
+            yield state, path.slices[i](state, label)
+
+    def _solve(self, path: Path, x: Tensor, label: Tensor | None) -> Tensor:
+        from torchdiffeq import odeint
+
+        process = path.process
+        level = [math.log(max(a, 1e-6) / b) for a, b in zip(path.A, path.B, strict=True)]
+
+        def slope(lam: Tensor, z: Tensor) -> Tensor:
+            ratio = torch.exp(-lam)
+            time = process.time_at(ratio)
+            d = path.field.at(float(time))(z * float(process.B(time)), label)
+            return d / ratio.to(d.dtype)
+
+        def worst(z: Tensor) -> Tensor:
+            return z.reshape(len(x), -1).square().mean(1).max().sqrt()
+
+        solved: Tensor = odeint(
+            slope,
+            x / path.B[0],
+            torch.tensor(level, dtype=torch.float64),
+            rtol=self.rtol,
+            atol=self.atol,
+            method="dopri5",
+            options={"norm": worst, "dtype": torch.float64},
+        )
+        return solved
+
+    def evaluations(self, steps: int) -> None:
+        return None
+
+    def group(self, shape: Sequence[int]) -> int:
+        return min(max(_GROUP // math.prod(shape), 16), 1024)

@@ -1,0 +1,198 @@
+"""Sampling: draw from the prior, walk backward, and denoise once at the end.
+
+Sample i depends on the seed and i alone: not on the batch, nor on how many workers share the job.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from unstir.errors import InputError
+from unstir.fields import Field, FieldFunction, as_field
+from unstir.flow.multistep import Multistep
+from unstir.flow.registry import parse_solver
+from unstir.flow.solver import Path, Solver, Step
+from unstir.flow.streams import Streams
+from unstir.physics import LinearProcess
+
+DEFAULT_STEPS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A step of one batch: samples `first … first + len(step.state) − 1` of those asked for."""
+
+    first: int
+    step: Step
+    steps: int
+
+
+@torch.no_grad()
+def trajectory(
+    process: LinearProcess,
+    field: Field | FieldFunction,
+    x: Tensor,
+    *,
+    solver: Solver | None = None,
+    steps: int = DEFAULT_STEPS,
+    times: Sequence[float] | None = None,
+    streams: Streams | None = None,
+    label: Tensor | None = None,
+    denoise: bool = True,
+) -> Iterator[Step]:
+    """Walk from the states `x` at t_max to the data, one `Step` at a time.
+
+    Args:
+        process: any linear process.
+        field: its field, or a function (x, t, label) -> E[y | x_t = x].
+        x: states at the first time, `(batch, *shape)`.
+        solver: multistep by default.
+        steps: how many, the last denoising among them.
+        times: falling times in place of the process's own spacing; then `steps` is not used.
+        streams: random numbers for stochastic solvers, one stream a sample.
+        label: class numbers `(batch,)`, or None.
+        denoise: end with E[y | x] at the last time; otherwise with the state there.
+
+    Raises:
+        InputError: `steps` below 1, times that do not fall, or a stochastic solver without streams.
+    """
+    solver = solver or Multistep()
+    if times is None:
+        if steps < 1:
+            raise InputError(f"steps={steps}: at least one step is needed")
+        times = process.times(steps).tolist()
+    if any(b >= a for a, b in itertools.pairwise(times)) or len(times) == 0:
+        raise InputError("times: must fall from prior to data, each below the one before")
+    if streams is None:
+        if solver.stochastic:
+            raise InputError("streams: a stochastic solver needs Streams(seed, first, count)")
+        streams = Streams(0, 0, 0)
+    path = Path(process, as_field(field), times)
+    yield Step(0, times[0], x, None)
+    index = 0
+    for index, (state, prediction) in enumerate(solver.walk(path, x, streams, label), 1):
+        x = state
+        yield Step(index, times[index], state, prediction)
+    if denoise:
+        prediction = path.slices[-1](x, label)
+        yield Step(index + 1, 0.0, prediction, prediction)
+
+
+def sample_steps(
+    process: LinearProcess,
+    field: Field | FieldFunction,
+    n: int,
+    shape: Sequence[int] | None = None,
+    *,
+    solver: Solver | str | None = None,
+    steps: int = DEFAULT_STEPS,
+    seed: int = 0,
+    first: int = 0,
+    batch: int = 256,
+    label: Tensor | None = None,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    denoise: bool = True,
+) -> Iterator[Progress]:
+    """Every step of every batch of `sample`, which has the same arguments: for bars, pages and notebooks."""
+    solver = parse_solver(solver) if isinstance(solver, str) else solver or Multistep()
+    shape = _shape(field, shape)
+    if n < 1 or batch < 1 or first < 0:
+        raise InputError(
+            f"n={n}, batch={batch}, first={first}: give n and batch of 1 or more, first of 0 or more"
+        )
+    if label is not None and label.shape != (n,):
+        raise InputError(f"label: has shape {tuple(label.shape)}; give one class number a sample: ({n},)")
+    group = solver.group(shape)
+    batch = math.ceil(batch / group) * group
+    # Whole groups only, from a group's own start, whatever part of them was asked for.
+    start, stop = first // group * group, first + n
+    while start < stop:
+        count = min(batch, math.ceil((stop - start) / group) * group)
+        streams = Streams(seed, start, count)
+        x = streams.draw(lambda g: process.prior(1, shape, g, dtype)).to(device)
+        low, high = max(first - start, 0), min(stop - start, count)
+        index = torch.arange(start, start + count).clamp(first, stop - 1) - first
+        labels = None if label is None else label[index].to(device)
+        for step in trajectory(
+            process, field, x, solver=solver, steps=steps, streams=streams, label=labels, denoise=denoise
+        ):
+            prediction = None if step.prediction is None else step.prediction[low:high]
+            kept = Step(step.index, step.time, step.state[low:high], prediction)
+            yield Progress(start + low - first, kept, steps)
+        start += count
+
+
+def sample(
+    process: LinearProcess,
+    field: Field | FieldFunction,
+    n: int,
+    shape: Sequence[int] | None = None,
+    *,
+    solver: Solver | str | None = None,
+    steps: int = DEFAULT_STEPS,
+    seed: int = 0,
+    first: int = 0,
+    batch: int = 256,
+    label: Tensor | None = None,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    denoise: bool = True,
+) -> Tensor:
+    """Draw `n` samples, `(n, *shape)`.
+
+    Args:
+        process: any linear process.
+        field: its field, or a function (x, t, label) -> E[y | x_t = x].
+        n: how many.
+        shape: of one sample; the field's own by default.
+        solver: an object or a specification such as `heun`; multistep by default.
+        steps: how many, the last denoising among them.
+        seed: with the sample's index, all that a sample depends on.
+        first: index of the first sample, to go on from earlier ones.
+        batch: how many at once; it changes nothing but rounding.
+        label: class numbers `(n,)`, or None.
+        device: where the field is.
+        dtype: of the states.
+        denoise: end with E[y | x] at t_min rather than with the state there.
+
+    Raises:
+        InputError: a shape that the field does not know, or an argument out of range.
+    """
+    out: Tensor | None = None
+    for progress in sample_steps(
+        process,
+        field,
+        n,
+        shape,
+        solver=solver,
+        steps=steps,
+        seed=seed,
+        first=first,
+        batch=batch,
+        label=label,
+        device=device,
+        dtype=dtype,
+        denoise=denoise,
+    ):
+        state = progress.step.state
+        if out is None:
+            out = torch.empty((n, *state.shape[1:]), dtype=state.dtype)
+        if progress.step.index == progress.steps - (not denoise):
+            out[progress.first : progress.first + len(state)] = state.cpu()
+    return out  # type: ignore[return-value]  # n is at least 1
+
+
+def _shape(field: Field | FieldFunction, shape: Sequence[int] | None) -> tuple[int, ...]:
+    known = getattr(field, "shape", None) if shape is None else shape
+    if known is None:
+        raise InputError(
+            "shape: this field does not know its own; give the shape of one sample, such as (2,)"
+        )
+    return tuple(int(size) for size in known)

@@ -1,0 +1,109 @@
+"""The closed list of processes by name, and `parse`, which reads `poisson:D=128`."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from unstir import spec
+from unstir.errors import InputError
+from unstir.physics.linear import LinearProcess
+from unstir.physics.noise import Gaussian, Noise, StudentT
+from unstir.physics.schedule import Cosine, Exponential, Linear, LinearBeta, Schedule, Straight
+from unstir.physics.yukawa import InverseGaussianMixture
+
+
+def edm(sigma_min: float = 0.002, sigma_max: float = 80.0) -> LinearProcess:
+    """Diffusion in EDM's clock: time is the noise level (Karras 2022)."""
+    _check_range(sigma_min, sigma_max)
+    name = spec.name_of("edm", edm, sigma_min=sigma_min, sigma_max=sigma_max)
+    return LinearProcess(name, Linear(sigma_min, sigma_max), Gaussian())
+
+
+def ve(sigma_min: float = 0.01, sigma_max: float = 50.0) -> LinearProcess:
+    """Variance-exploding diffusion (Song 2021)."""
+    _check_range(sigma_min, sigma_max)
+    name = spec.name_of("ve", ve, sigma_min=sigma_min, sigma_max=sigma_max)
+    return LinearProcess(name, Exponential(sigma_min, sigma_max), Gaussian())
+
+
+def vp(schedule: str = "linear") -> LinearProcess:
+    """Variance-preserving diffusion, DDPM's; schedule linear (Ho 2020) or cosine (Nichol 2021)."""
+    schedules: dict[str, Schedule] = {"linear": LinearBeta(), "cosine": Cosine()}
+    if schedule not in schedules:
+        raise InputError(f"schedule={schedule}: the schedules of vp are linear and cosine")
+    return LinearProcess(spec.name_of("vp", vp, schedule=schedule), schedules[schedule], Gaussian())
+
+
+def rectified() -> LinearProcess:
+    """Rectified flow: straight lines from data to noise (Lipman 2023; Liu 2023)."""
+    return LinearProcess("rectified", Straight(), Gaussian())
+
+
+def poisson(D: float = 128.0, sigma_min: float = 0.002, sigma_max: float = 80.0) -> LinearProcess:
+    """Poisson flow, charges in D extra dimensions; D = 1 is PFGM, D = inf diffusion (Xu 2022, 2023)."""
+    if not D >= 1:
+        raise InputError(
+            f"D={D:g}: Poisson flow needs at least one extra dimension; give D=1 or more, such as 128"
+        )
+    _check_range(sigma_min, sigma_max)
+    name = spec.name_of("poisson", poisson, always=("D",), D=D, sigma_min=sigma_min, sigma_max=sigma_max)
+    law: Noise = Gaussian() if math.isinf(D) else StudentT(D)
+    return LinearProcess(name, Linear(sigma_min, sigma_max), law)
+
+
+def yukawa(kappa: float = 1.0, sigma_min: float = 0.002, sigma_max: float = 80.0) -> LinearProcess:
+    """Screened charges, from Cauchy (κ → 0) to Gauss (κ → ∞) (Liu 2023, made births-free)."""
+    if not 0 < kappa < math.inf:
+        raise InputError(f"kappa={kappa:g}: the screening must be positive and finite, such as kappa=1")
+    _check_range(sigma_min, sigma_max)
+    name = spec.name_of(
+        "yukawa", yukawa, always=("kappa",), kappa=kappa, sigma_min=sigma_min, sigma_max=sigma_max
+    )
+    return LinearProcess(name, Linear(sigma_min, sigma_max), InverseGaussianMixture(kappa))
+
+
+# A new physics is a new file and a line here.
+_PROCESSES: dict[str, Callable[..., LinearProcess]] = {
+    "vp": vp,
+    "ve": ve,
+    "edm": edm,
+    "rectified": rectified,
+    "poisson": poisson,
+    "yukawa": yukawa,
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of `unstir processes`: a name, its parameters with their defaults, and one line of what."""
+
+    name: str
+    parameters: dict[str, spec.Value]
+    summary: str
+
+
+def entries() -> list[Entry]:
+    """Every process there is."""
+    return [
+        Entry(name, spec.defaults(make), (inspect.getdoc(make) or "").splitlines()[0])
+        for name, make in _PROCESSES.items()
+    ]
+
+
+def parse(text: str) -> LinearProcess:
+    """The process that `text` names, such as `edm`, `poisson:D=128` or `yukawa:kappa=1,sigma_max=40`.
+
+    Raises:
+        InputError: an unknown name (the known ones are listed) or parameter, or a value out of range.
+    """
+    return spec.parse("process", text, _PROCESSES)
+
+
+def _check_range(sigma_min: float, sigma_max: float) -> None:
+    if not 0 < sigma_min < sigma_max < math.inf:
+        raise InputError(
+            f"sigma_min={sigma_min:g}, sigma_max={sigma_max:g}: noise levels need 0 < sigma_min < sigma_max"
+        )
