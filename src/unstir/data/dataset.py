@@ -66,7 +66,9 @@ class Dataset:
             raise InputError(f"holdout={holdout}: the held-out share lies in [0, 1), such as 0.2")
         count = max(1, round(holdout * len(self))) if holdout else 0
         if count >= len(self):
-            raise InputError(f"holdout={holdout} leaves none of {len(self)} items to train on: give more data")
+            raise InputError(
+                f"holdout={holdout} leaves none of {len(self)} items to train on: give more data"
+            )
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
         held, kept = order[:count].sort().values, order[count:].sort().values
         return self.select(kept), self.select(held)

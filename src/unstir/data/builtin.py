@@ -1,0 +1,88 @@
+"""Built-in data sets: one of images, and four of points in the plane, the same on every run.
+
+    digits         1,797 grey 8x8 images of handwritten digits, 0..16 scaled to 0..255, with classes
+    two-moons      two half circles of radius 1 that interlock, Gaussian noise of 0.05
+    swissroll      the spiral (u cos u, u sin u) / 10, u from 1.5π to 4.5π, Gaussian noise of 0.05
+    gaussians8     eight Gaussians of deviation 0.1 around the unit circle
+    checkerboard   the dark squares of a 4x4 board on [-1, 1]², uniform
+
+Each set of points holds 10,000, as float32 columns `x` and `y`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from unstir.data.dataset import Dataset
+
+POINTS = 10_000
+SEED = 2015
+GAUSSIANS8_STD = 0.1
+
+Array = np.ndarray[Any, Any]
+
+
+def _digits() -> Dataset:
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    pixels = np.rint(bunch.images * (255 / 16)).astype(np.uint8)[:, None]
+    labels = torch.from_numpy(bunch.target.astype(np.int64))
+    return Dataset("digits", "image", torch.from_numpy(pixels), labels, tuple(str(i) for i in range(10)))
+
+
+def _two_moons() -> Dataset:
+    from sklearn.datasets import make_moons
+
+    points, moon = make_moons(POINTS, noise=0.05, random_state=SEED)
+    return _points("two-moons", points, moon, ("upper", "lower"))
+
+
+def _swissroll() -> Dataset:
+    from sklearn.datasets import make_swiss_roll
+
+    points, _ = make_swiss_roll(POINTS, noise=0.5, random_state=SEED)
+    return _points("swissroll", points[:, [0, 2]] / 10)
+
+
+def _gaussians8() -> Dataset:
+    generator = np.random.default_rng(SEED)
+    label = generator.integers(8, size=POINTS)
+    angle = label * (math.tau / 8)
+    centres = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    points = centres + GAUSSIANS8_STD * generator.standard_normal((POINTS, 2))
+    return _points("gaussians8", points, label, tuple(f"{45 * i} degrees" for i in range(8)))
+
+
+def _checkerboard() -> Dataset:
+    generator = np.random.default_rng(SEED)
+    row = generator.integers(4, size=POINTS)
+    column = 2 * generator.integers(2, size=POINTS) + row % 2
+    corner = np.stack([column, row], axis=1)
+    return _points("checkerboard", (corner + generator.random((POINTS, 2))) / 2 - 1)
+
+
+def _points(name: str, points: Array, label: Array | None = None, names: tuple[str, ...] = ()) -> Dataset:
+    values = torch.from_numpy(points.astype(np.float32))
+    labels = None if label is None else torch.from_numpy(label.astype(np.int64))
+    return Dataset(name, "table", values, labels, names, columns=("x", "y"))
+
+
+_MAKERS: dict[str, Callable[[], Dataset]] = {
+    "digits": _digits,
+    "two-moons": _two_moons,
+    "swissroll": _swissroll,
+    "gaussians8": _gaussians8,
+    "checkerboard": _checkerboard,
+}
+BUILTIN = tuple(_MAKERS)
+
+
+def make(name: str) -> Dataset:
+    """The built-in data set `name`, one of `BUILTIN`."""
+    return _MAKERS[name]()

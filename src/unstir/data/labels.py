@@ -1,0 +1,63 @@
+"""Class labels: from names or from numbers to int64 class numbers from 0, with a name for each.
+
+Names are numbered in natural order, so that `2` comes before `10`. Numbers stay as they are: a file that
+holds only the classes 3 and 7 keeps 3 and 7, and samples of one class can be compared with data of all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unstir.data.wording import counted
+from unstir.errors import InputError
+
+MAX_CLASSES = 100_000
+
+Labels = tuple[Tensor, tuple[str, ...]]
+
+
+def natural_key(text: str) -> tuple[tuple[str | int, ...], str]:
+    """The key that sorts `image2` before `image10`, the same on every machine."""
+    parts = re.split(r"([0-9]+)", text.casefold())
+    return tuple(int(part) if i % 2 else part for i, part in enumerate(parts)), text
+
+
+def from_names(names: Sequence[str]) -> Labels:
+    """Numbers `(n,)` int64 for `names`, and the distinct names in order of number."""
+    distinct = sorted(set(names), key=natural_key)
+    number = {name: i for i, name in enumerate(distinct)}
+    return torch.tensor([number[name] for name in names], dtype=torch.int64), tuple(distinct)
+
+
+def from_array(array: np.ndarray[Any, Any], n: int, what: str) -> Labels:
+    """Labels of `n` items from an array of integers or of text.
+
+    Args:
+        array: `(n,)`; integers or booleans are class numbers, text is named classes.
+        n: how many items there are.
+        what: where the array comes from, for messages.
+
+    Raises:
+        InputError: another shape, length or type, or a class number below 0 or from `MAX_CLASSES`.
+    """
+    if array.shape != (n,):
+        raise InputError(
+            f"{what} have shape {array.shape} for {counted(n, 'item')}: give one label per item, shape ({n},)"
+        )
+    if array.dtype.kind == "U":
+        return from_names([str(name) for name in array])
+    if array.dtype.kind not in "biu":
+        raise InputError(f"{what} have dtype {array.dtype}: give integers from 0, or text")
+    low, high = int(array.min()), int(array.max())
+    if low < 0 or high >= MAX_CLASSES:
+        wrong = low if low < 0 else high
+        raise InputError(
+            f"{what} hold {wrong}: class numbers lie from 0 to {MAX_CLASSES - 1}, number them anew"
+        )
+    return torch.from_numpy(array.astype(np.int64)), tuple(str(i) for i in range(high + 1))

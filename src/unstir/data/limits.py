@@ -1,0 +1,67 @@
+"""How large a file may be, checked against its header before anything is allocated.
+
+A file of a few bytes can promise terabytes. Three limits hold that off: an image has at most `MAX_PIXELS`; a
+compressed file may grow to `MAX_EXPANSION` times its size, or to `FREE_EXPANSION` where that is more; and
+nothing is read that is larger than the machine's memory.
+"""
+
+from __future__ import annotations
+
+import os
+
+from unstir.errors import InputError
+
+MAX_PIXELS = 64_000_000
+MAX_EXPANSION = 100
+FREE_EXPANSION = 256 * 2**20
+
+
+def size_text(n: int) -> str:
+    """Bytes for people: `1.5 GiB`."""
+    size = float(n)
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{n} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"
+
+
+def physical_memory() -> int | None:
+    """The machine's memory in bytes, or None where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def check_memory(what: str, needed: int) -> None:
+    """Refuse what cannot fit in memory.
+
+    Raises:
+        InputError: `needed` bytes are more than the machine has.
+    """
+    memory = physical_memory()
+    if memory is not None and needed > memory:
+        raise InputError(
+            f"{what} needs {size_text(needed)}, more than the {size_text(memory)} of memory here: "
+            "give fewer or smaller items"
+        )
+
+
+def check_expansion(what: str, packed: int, unpacked: int, mend: str) -> None:
+    """Refuse a compressed file that would grow beyond reason.
+
+    Args:
+        what: the file, for the message.
+        packed: its size on disk in bytes.
+        unpacked: the size it promises.
+        mend: what to do where the file is honest.
+
+    Raises:
+        InputError: `unpacked` is above both limits of this module.
+    """
+    if unpacked > max(FREE_EXPANSION, MAX_EXPANSION * packed):
+        raise InputError(
+            f"{what} would grow from {size_text(packed)} to {size_text(unpacked)} (the limit is "
+            f"{MAX_EXPANSION} times), as decompression bombs do: if you trust it, {mend}"
+        )

@@ -1,0 +1,106 @@
+"""One door for all data: `load` looks at what it is given and hands it to the reader of that format.
+
+name of a built-in set     `builtin.py`    (a folder of the same name is given as `./digits`)
+folder of images           `images.py`
+.npz  .npy  array, tensor  `npy.py`, `arrays.py`
+.csv  .parquet             `tables.py`
+idx, plain or .gz          `idx.py`
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from unstir.data.arrays import from_array, from_tensor
+from unstir.data.builtin import BUILTIN, make
+from unstir.data.dataset import Dataset
+from unstir.data.idx import is_idx, read_idx
+from unstir.data.images import SUFFIXES, read_folder
+from unstir.data.npy import read_npy, read_npz
+from unstir.data.tables import read_csv, read_parquet
+from unstir.data.wording import listed, reason, shown
+from unstir.errors import InputError
+
+READABLE = (
+    "a folder of images, .npz, .npy, .csv, .parquet or an idx file (such as train-images-idx3-ubyte.gz)"
+)
+
+Source = str | os.PathLike[str] | np.ndarray[Any, Any] | Tensor | Dataset
+
+_READERS: dict[str, Callable[[Path, str], Dataset]] = {
+    ".npz": read_npz,
+    ".npy": read_npy,
+    ".csv": read_csv,
+    ".parquet": read_parquet,
+}
+
+
+def load(source: Source, *, skip_bad: bool = False) -> Dataset:
+    """Read a data set into memory.
+
+    Args:
+        source: a built-in name (`BUILTIN`), a path, a numpy array, a tensor, or a `Dataset`, which comes back
+            as it is. Arrays and tensors are copied; shape and dtype tell images from tables (`arrays.py`).
+        skip_bad: in a folder, pass over images that cannot be read and name them in `Dataset.skipped`.
+
+    Returns:
+        Images as uint8 `(n, channels, height, width)` or a table as float32 `(n, columns)`, labels if any.
+
+    Raises:
+        InputError: anything wrong with the source, in one line that names it and the mend.
+    """
+    if isinstance(source, Dataset):
+        return source
+    if isinstance(source, Tensor):
+        return from_tensor(source, "tensor", what="the tensor")
+    if isinstance(source, np.ndarray):
+        if np.ma.is_masked(source):
+            raise InputError("the array has masked values: fill them or leave those items out")
+        return from_array(np.asarray(source), "array", what="the array")
+    if isinstance(source, str) and source in BUILTIN:
+        return make(source)
+    if not isinstance(source, str | os.PathLike):
+        raise InputError(
+            f"data of type {type(source).__name__}: give a name, a path, an array, a tensor or a Dataset"
+        )
+    return _read(source, skip_bad)
+
+
+def _read(source: str | os.PathLike[str], skip_bad: bool) -> Dataset:
+    name = os.fsdecode(source)
+    path = Path(os.path.expanduser(name))
+    try:
+        mode = path.stat().st_mode if name.strip() else 0
+    except FileNotFoundError as error:
+        raise _missing(name) from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"data {shown(name)} cannot be read ({reason(error)}): check the path") from error
+    if stat.S_ISDIR(mode):
+        return read_folder(path, name, skip_bad)
+    if not stat.S_ISREG(mode):
+        raise InputError(f"data {shown(name)} is neither a file nor a folder: give {READABLE}")
+    suffix = path.suffix.lower()
+    if is_idx(path):
+        return read_idx(path, name)
+    if suffix in SUFFIXES:
+        raise InputError(f"data {shown(name)} is a single image: give the folder it lies in")
+    if suffix not in _READERS:
+        kind = f"is of a kind {suffix!r} that" if suffix else "has no ending, and"
+        raise InputError(f"data {shown(name)} {kind} cannot be read: give {READABLE}")
+    return _READERS[suffix](path, name)
+
+
+def _missing(name: str) -> InputError:
+    near = difflib.get_close_matches(name.lower(), BUILTIN, n=1)
+    guess = f"did you mean {near[0]}? " if near else ""
+    return InputError(
+        f"data {shown(name)} is no path and no built-in set: {guess}give {listed(BUILTIN)} or a path"
+    )

@@ -1,0 +1,139 @@
+"""NumPy's files: .npy holds one array, .npz is a zip of them.
+
+In an .npz the data are the array `samples`, `images`, `x` or `data`, else the only one there is; the labels
+are the array `labels` or `y`, if present. Nothing is ever unpickled: the header is parsed here and checked
+against the bytes that follow, and only then is memory taken.
+"""
+
+from __future__ import annotations
+
+import math
+import tokenize
+import warnings
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from unstir.data.arrays import Array, from_array
+from unstir.data.dataset import Dataset
+from unstir.data.limits import check_expansion, check_memory, size_text
+from unstir.data.wording import listed, quoted, reason, shown
+from unstir.errors import InputError
+
+DATA_NAMES = ("samples", "images", "x", "data")
+LABEL_NAMES = ("labels", "y")
+
+_HEADER = (ValueError, TypeError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError, EOFError)
+_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
+
+
+def read_npy(path: Path, name: str) -> Dataset:
+    """The images or table of a .npy file.
+
+    Raises:
+        InputError: the file is damaged or shorter than its header promises, or the array is no data set.
+    """
+    what = shown(path)
+    try:
+        with path.open("rb") as stream:
+            array = _read(stream, path.stat().st_size, what)
+    except OSError as error:
+        raise InputError(f"{what} cannot be read ({reason(error)}): check the file") from error
+    return from_array(array, name, what=what)
+
+
+def read_npz(path: Path, name: str) -> Dataset:
+    """The images or table of an .npz file, with its labels.
+
+    Raises:
+        InputError: the file is damaged, promises more than it holds or would grow beyond reason, has no array
+            that is clearly the data, or the array is no data set.
+    """
+    what = shown(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {item.filename.removesuffix(".npy"): item for item in archive.infolist()}
+            data = _choose(members, what)
+            array = _member(archive, members[data], path, data)
+            label = next((key for key in LABEL_NAMES if key in members), None)
+            labels = None if label is None else _member(archive, members[label], path, label)
+    except InputError:
+        raise
+    except _ZIP as error:
+        raise InputError(
+            f"{what} is no whole .npz file ({reason(error)}): write it again with np.savez"
+        ) from error
+    return from_array(
+        array,
+        name,
+        what=f"{what}, array {quoted(data)}",
+        labels=labels,
+        labels_what=f"{what}, array {quoted(label)},",
+    )
+
+
+def _choose(members: dict[str, zipfile.ZipInfo], what: str) -> str:
+    for key in DATA_NAMES:
+        if key in members:
+            return key
+    others = [key for key in members if key not in LABEL_NAMES]
+    if len(others) != 1:
+        held = listed(quoted(key) for key in list(members)[:8]) or "nothing"
+        raise InputError(f"{what} holds {held}: name the array of data one of {listed(DATA_NAMES)}")
+    return others[0]
+
+
+def _member(archive: zipfile.ZipFile, item: zipfile.ZipInfo, path: Path, key: str) -> Array:
+    what = f"{shown(path)}, array {quoted(key)}"
+    packed = min(item.compress_size, path.stat().st_size)
+    check_expansion(what, packed, item.file_size, "write it uncompressed with np.savez")
+    with archive.open(item) as stream:
+        array = _read(stream, item.file_size, what)
+        stream.read(1)  # at the end zipfile compares the checksum
+    return array
+
+
+def _read(stream: IO[bytes], size: int, what: str) -> Array:
+    shape, fortran, dtype = _header(stream, what)
+    if dtype.hasobject:
+        raise InputError(f"{what} holds Python objects, which are never unpickled: save an array of numbers")
+    if any(n < 0 for n in shape):
+        raise InputError(f"{what} has the shape {shape} in its header: save the array again")
+    promised, held = math.prod(shape) * dtype.itemsize, size - stream.tell()
+    if promised > held:
+        raise InputError(
+            f"{what} is cut short: its header promises {size_text(promised)} and {size_text(held)} follow; "
+            "copy or save it again"
+        )
+    check_memory(what, promised)
+    buffer = bytearray(promised)
+    view, filled = memoryview(buffer), 0
+    while filled < promised:
+        piece = stream.read(min(promised - filled, 2**24))
+        if not piece:
+            raise InputError(f"{what} is cut short after {size_text(filled)}: copy or save it again")
+        view[filled : filled + len(piece)] = piece
+        filled += len(piece)
+    flat = np.frombuffer(buffer, dtype=dtype, count=math.prod(shape))
+    return flat.reshape(shape, order="F" if fortran else "C")
+
+
+def _header(stream: IO[bytes], what: str) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # 'required additional header parsing', of files by Python 2
+            version = np.lib.format.read_magic(stream)
+            if version == (1, 0):
+                return np.lib.format.read_array_header_1_0(stream)
+            if version == (2, 0):
+                return np.lib.format.read_array_header_2_0(stream)
+    except _HEADER as error:
+        raise InputError(
+            f"{what} is no whole .npy array ({reason(error)}): write it again with np.save"
+        ) from error
+    raise InputError(
+        f"{what} is of .npy version {version}, which holds records: save a plain array of numbers"
+    )

@@ -1,0 +1,149 @@
+"""The affine map between data units v and model units x, in which the data have mean 0 and deviation 0.5.
+
+    x = (v - shift) / scale        shift = mean(v),  scale = std(v) / STD
+
+A set of images has one shift and one scale for all its pixels, a table one pair per column. A constant
+column, or a set of images of one colour, gets scale 1. STD = 0.5 is EDM's σ_data (Karras et al. 2022,
+table 1), so that noise levels mean the same for every data set.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import torch
+from torch import Tensor
+
+from unstir.data.dataset import Dataset, Kind
+from unstir.data.wording import quoted
+from unstir.errors import InputError
+
+STD = 0.5
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """The map of one data set; `Scaling.fit` finds it.
+
+    Attributes:
+        kind: `image` or `table`.
+        shift: the means in data units: one for images, one per column for a table.
+        scale: the deviations over STD, above 0, as many as `shift`.
+
+    Raises:
+        InputError: an unknown kind, lengths that differ, numbers that are not finite, a scale of 0 or below.
+    """
+
+    kind: Kind
+    shift: tuple[float, ...]
+    scale: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise InputError(f"scaling: kind={self.kind!r}, give image or table")
+        if (
+            not self.shift
+            or len(self.shift) != len(self.scale)
+            or (self.kind == "image" and len(self.shift) > 1)
+        ):
+            raise InputError(
+                f"scaling: {len(self.shift)} shifts and {len(self.scale)} scales, give one of each "
+                "for images, or one per column"
+            )
+        for i, (shift, scale) in enumerate(zip(self.shift, self.scale, strict=True)):
+            if not math.isfinite(shift):
+                raise InputError(f"scaling: shift[{i}]={shift}, give a finite number")
+            if not (math.isfinite(scale) and scale > 0):
+                raise InputError(f"scaling: scale[{i}]={scale}, give a finite number above 0")
+
+    @classmethod
+    def fit(cls, dataset: Dataset) -> Scaling:
+        """The scaling in which `dataset` has mean 0 and standard deviation STD."""
+        if dataset.kind == "image":
+            count = torch.bincount(dataset.values.reshape(-1), minlength=256).double()
+            level = torch.arange(256, dtype=torch.float64, device=count.device)
+            mean = (count * level).sum() / count.sum()
+            variance = (count * (level - mean) ** 2).sum() / count.sum()
+            std = variance.sqrt() if (count > 0).sum() > 1 else torch.zeros_like(mean)
+            mean, std = mean.reshape(1), std.reshape(1)
+        else:
+            values = dataset.values.double()
+            std, mean = torch.std_mean(values, dim=0, correction=0)
+            # Rounding gives a constant column a deviation just above 0: look at the values themselves.
+            std = torch.where(values.amin(0) == values.amax(0), 0.0, std)
+        scale = torch.where(std > 0, std / STD, 1.0)
+        return cls(dataset.kind, tuple(mean.tolist()), tuple(scale.tolist()))
+
+    def to_model(self, values: Tensor) -> Tensor:
+        """Data units to model units.
+
+        Args:
+            values: images `(..., channels, height, width)` or a table `(..., columns)`, of any dtype.
+
+        Returns:
+            float32 of the same shape.
+
+        Raises:
+            InputError: a table with other columns than the scaling's.
+        """
+        shift, scale = self._numbers(values)
+        return ((values.double() - shift) / scale).float()
+
+    def to_data(self, x: Tensor) -> Tensor:
+        """Model units to data units.
+
+        Args:
+            x: images `(..., channels, height, width)` or a table `(..., columns)`.
+
+        Returns:
+            Images as uint8, rounded and clamped to 0..255; tables as float32; of the same shape.
+
+        Raises:
+            InputError: a table with other columns than the scaling's; images with NaN in them.
+        """
+        shift, scale = self._numbers(x)
+        values = x.double() * scale + shift
+        if self.kind == "table":
+            return values.float()
+        if bad := int(values.isnan().sum()):
+            raise InputError(
+                f"x has {bad} pixels that are NaN: the flow diverged, take more or smaller steps"
+            )
+        return values.round().clamp(0, 255).to(torch.uint8)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The scaling as plain values for JSON or YAML."""
+        return {"kind": self.kind, "shift": list(self.shift), "scale": list(self.scale)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Scaling:
+        """The scaling that `to_dict` wrote.
+
+        Raises:
+            InputError: keys missing or unknown, values of another type, or as the class says.
+        """
+        if not isinstance(data, Mapping) or set(data) != {"kind", "shift", "scale"}:
+            held = sorted(map(str, data)) if isinstance(data, Mapping) else type(data).__name__
+            raise InputError(f"scaling: {held}, give kind, shift and scale")
+        return cls(data["kind"], _floats(data, "shift"), _floats(data, "scale"))
+
+    def _numbers(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        if self.kind == "table" and (not values.ndim or values.shape[-1] != len(self.shift)):
+            raise InputError(
+                f"values of shape {tuple(values.shape)}: the scaling knows {len(self.shift)} columns"
+            )
+        shift = torch.tensor(self.shift, dtype=torch.float64, device=values.device)
+        return shift, torch.tensor(self.scale, dtype=torch.float64, device=values.device)
+
+
+def _floats(data: Mapping[str, Any], key: str) -> tuple[float, ...]:
+    values = data[key]
+    if not isinstance(values, list | tuple) or not all(type(v) in (int, float) for v in values):
+        raise InputError(f"scaling: {key}={quoted(values)}, give a list of numbers")
+    try:
+        return tuple(float(v) for v in values)
+    except OverflowError as error:
+        raise InputError(f"scaling: {key}={quoted(values)}, give numbers that a float can hold") from error

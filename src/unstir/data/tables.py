@@ -1,0 +1,220 @@
+"""Tables of numbers: .csv and .parquet, read and written through pyarrow.
+
+A .csv has commas, a decimal point and UTF-8; its first line names the columns, unless every cell of it is a
+bare number (a quoted number is a name). Rows count from 1 after the header. Every cell is a finite number.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from unstir.data.arrays import Array, from_array
+from unstir.data.dataset import Dataset
+from unstir.data.limits import check_expansion, check_memory
+from unstir.data.wording import quoted, reason, shown
+from unstir.errors import InputError
+
+LONGEST_LINE = 2**24
+
+
+def read_csv(path: Path, name: str) -> Dataset:
+    """The table of a .csv file.
+
+    Raises:
+        InputError: empty, ragged or not UTF-8; columns without a name or of the same name; a cell that is
+            empty, text, NaN or infinite (its column, row and value are named).
+    """
+    import pyarrow as pa
+    from pyarrow import csv as arrow
+
+    what = shown(path)
+    try:
+        check_memory(what, path.stat().st_size)
+        with path.open(encoding="utf-8-sig") as stream:
+            first, columns, skip = _head(stream, what)
+        table = arrow.read_csv(
+            path,
+            read_options=arrow.ReadOptions(
+                column_names=columns, skip_rows=skip, block_size=max(2**20, 4 * len(first))
+            ),
+            convert_options=arrow.ConvertOptions(column_types=dict.fromkeys(columns, pa.float64())),
+        )
+        numbers = _stack([column.to_numpy() for column in table.columns], what)
+    except (pa.ArrowException, OSError, UnicodeError, MemoryError) as error:
+        _blame(path)
+        raise InputError(f"{what} is no .csv of numbers ({reason(error)}): give UTF-8 with commas") from error
+    if not np.isfinite(numbers).all():
+        _blame(path)
+    return from_array(numbers, name, what=what, columns=columns)
+
+
+def read_parquet(path: Path, name: str) -> Dataset:
+    """The table of a .parquet file.
+
+    Raises:
+        InputError: damaged, growing beyond reason, a column that is no number, a value missing or not finite.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    what = shown(path)
+    try:
+        with parquet.ParquetFile(path) as file:
+            rows, schema = file.metadata.num_rows, file.schema_arrow
+            check_names(schema.names, what)
+            for field in schema:
+                _check_type(field, file, what)
+            needed = 8 * rows * len(schema.names)
+            check_expansion(what, path.stat().st_size, needed, "write the table as .npy")
+            check_memory(what, needed)
+            table = file.read()
+        pairs = zip(schema.names, table.columns, strict=True)
+        numbers = _stack([_numbers(column, key, what) for key, column in pairs], what)
+    except InputError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+        raise InputError(f"{what} is no whole .parquet file ({reason(error)}): write it again") from error
+    return from_array(numbers, name, what=what, columns=schema.names)
+
+
+def check_names(columns: Sequence[str], what: str) -> None:
+    """Refuse column names that are missing, repeated, or pandas' row numbers.
+
+    Raises:
+        InputError: one of these.
+    """
+    seen: set[str] = set()
+    for i, column in enumerate(columns):
+        if not column.strip() or column.startswith("__index_level_"):
+            raise InputError(
+                f"{what}: column {i + 1} has no name, as pandas' row numbers have none: name it, or write "
+                "the table with index=False"
+            )
+        if column in seen:
+            raise InputError(f"{what} has two columns {quoted(column)}: give each its own name")
+        seen.add(column)
+
+
+def csv_bytes(values: Array, columns: Sequence[str]) -> bytes:
+    """A table as .csv, every float32 in the fewest digits that give it back."""
+    from pyarrow import csv as arrow
+
+    stream = io.BytesIO()
+    arrow.write_csv(_arrow_table(values, columns), stream)
+    return stream.getvalue()
+
+
+def parquet_bytes(values: Array, columns: Sequence[str]) -> bytes:
+    """A table as .parquet."""
+    from pyarrow import parquet
+
+    stream = io.BytesIO()
+    parquet.write_table(_arrow_table(values, columns), stream)
+    return stream.getvalue()
+
+
+def _arrow_table(values: Array, columns: Sequence[str]) -> Any:  # noqa: ANN401  pyarrow has no types
+    import pyarrow as pa
+
+    return pa.table([pa.array(np.ascontiguousarray(column)) for column in values.T], names=list(columns))
+
+
+def _check_type(field: Any, file: Any, what: str) -> None:  # noqa: ANN401
+    from pyarrow import types
+
+    numeric = (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal)
+    if any(fits(field.type) for fits in numeric):
+        return
+    example = ""
+    if not types.is_nested(field.type):
+        rows = (batch.column(0)[0] for batch in file.iter_batches(batch_size=1, columns=[field.name]))
+        first = next(rows, None)
+        example = "" if first is None else f", {quoted(first)} in row 1"
+    raise InputError(
+        f"{what}, column {quoted(field.name)} holds {quoted(field.type)}{example}: "
+        "turn it into numbers or leave the column out"
+    )
+
+
+def _numbers(column: Any, key: str, what: str) -> Array:  # noqa: ANN401
+    from pyarrow import float64, types
+
+    if column.null_count:
+        row = int(np.argmax(column.is_null().to_numpy())) + 1
+        raise InputError(
+            f"{what}: row {row}, column {quoted(key)} has no value, and {column.null_count} in all "
+            "have none: "
+            "fill them or leave the rows out"
+        )
+    return np.asarray((column.cast(float64()) if types.is_decimal(column.type) else column).to_numpy())
+
+
+def _stack(columns: list[Array], what: str) -> Array:
+    if not columns or not len(columns[0]):
+        raise InputError(f"{what} holds {len(columns)} columns and no rows: give at least one row of numbers")
+    return np.stack([np.asarray(column, dtype=np.float64) for column in columns], axis=1)
+
+
+def _head(stream: IO[str], what: str) -> tuple[str, list[str], int]:
+    """The first line with anything in it, the columns' names, and how many lines come before the numbers."""
+    skip, first = 0, stream.readline(LONGEST_LINE)
+    while first and not first.strip():
+        skip, first = skip + 1, stream.readline(LONGEST_LINE)
+    if not first:
+        raise InputError(f"{what} is empty: give at least one row of numbers")
+    if len(first) >= LONGEST_LINE:
+        raise InputError(f"{what}: its first line is longer than {LONGEST_LINE} characters: is it a .csv?")
+    if all(_number(cell) is not None for cell in first.split(",")):
+        return first, [f"x{i}" for i in range(first.count(",") + 1)], skip
+    try:
+        columns = next(csv.reader([first]))
+    except csv.Error as error:
+        raise InputError(f"{what}: its first line names no columns ({reason(error)}): mend it") from error
+    check_names(columns, what)
+    return first, columns, skip + 1
+
+
+def _number(cell: str) -> float | None:
+    try:
+        return float(cell)
+    except ValueError:
+        return None
+
+
+def _blame(path: Path) -> None:
+    """Find the first cell or row at fault, slowly and in plain Python, and say where it is.
+
+    Raises:
+        InputError: there is one.
+    """
+    what = shown(path)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            _, columns, skip = _head(stream, what)
+            stream.seek(0)
+            lines = csv.reader(stream)
+            for _ in range(skip):
+                next(lines)
+            for row, cells in enumerate((cells for cells in lines if cells), start=1):
+                place = f"{what}: row {row} (line {lines.line_num})"
+                if len(cells) != len(columns):
+                    raise InputError(
+                        f"{place} has {len(cells)} values for {len(columns)} columns: mend the row"
+                    )
+                for column, cell in zip(columns, cells, strict=True):
+                    number = _number(cell)
+                    if number is None or not math.isfinite(number):
+                        wrong = "is no number" if number is None else "is not finite"
+                        raise InputError(
+                            f"{place}, column {quoted(column)}: {quoted(cell)} {wrong}: mend it or "
+                            "leave the row out"
+                        )
+    except (OSError, UnicodeError, csv.Error, StopIteration):
+        return

@@ -1,0 +1,115 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from unstir.data import load
+from unstir.data.builtin import BUILTIN
+
+Refused = Callable[..., str]
+Paint = Callable[..., Path]
+
+TABLE = np.array([[1.0, 2.0], [3.0, 4.0]], dtype=np.float32)
+
+
+def test_a_data_set_comes_back_as_it_is() -> None:
+    dataset = load(TABLE)
+    assert load(dataset) is dataset
+
+
+@pytest.mark.parametrize("name", ["digits", "checkerboard"])
+def test_built_in_names(name: str) -> None:
+    assert load(name).name == name
+
+
+def test_arrays_and_tensors() -> None:
+    for source, name in ((TABLE, "array"), (torch.from_numpy(TABLE), "tensor")):
+        dataset = load(source)
+        assert dataset.name == name
+        assert dataset.values.tolist() == TABLE.tolist()
+
+
+def test_masked_arrays(refused: Refused) -> None:
+    assert "masked values: fill them" in refused(load, np.ma.array(TABLE, mask=TABLE > 3))
+    assert load(np.ma.array(TABLE)).values.tolist() == TABLE.tolist()
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_every_kind_of_path(tmp_path: Path, paint: Paint, kind: Callable[[str], str | Path]) -> None:
+    np.save(tmp_path / "x.npy", TABLE)
+    with (tmp_path / "X.NPZ").open("wb") as stream:
+        np.savez(stream, x=TABLE)
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n3,4\n")
+    (tmp_path / "x.idx").write_bytes(bytes([0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 2, 1, 2, 3, 4]))
+    for file in ("x.npy", "X.NPZ", "x.csv", "x.idx"):
+        dataset = load(kind(str(tmp_path / file)))
+        assert dataset.name == str(tmp_path / file)
+        assert dataset.values.tolist() == TABLE.tolist()
+    paint("images/a.png", 7)
+    assert (load(kind(str(tmp_path / "images"))).values == 7).all()
+
+
+def test_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    np.save(tmp_path / "x.npy", TABLE)
+    assert len(load("~/x.npy")) == 2
+
+
+def test_skip_bad_reaches_the_folder(tmp_path: Path, paint: Paint, refused: Refused) -> None:
+    paint("f/a.png")
+    (tmp_path / "f" / "b.png").write_bytes(b"")
+    assert "--skip-bad" in refused(load, tmp_path / "f")
+    assert len(load(tmp_path / "f", skip_bad=True).skipped) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [("digit", "digits"), ("moons", "two-moons"), ("Swissroll", "swissroll"), ("checkboard", "checkerboard")],
+)
+def test_unknown_names(name: str, nearest: str, refused: Refused) -> None:
+    message = refused(load, name)
+    assert message.startswith(f"data {name} is no path and no built-in set: did you mean {nearest}? give ")
+    assert all(known in message for known in BUILTIN)
+
+
+def test_nothing_there(tmp_path: Path, refused: Refused) -> None:
+    assert f"data {tmp_path / 'none.npz'} is no path" in refused(load, tmp_path / "none.npz")
+    assert "did you mean" not in refused(load, "zzzzzz")
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\0b", "x" * 5000, "a\nb"])
+def test_names_that_no_file_has(name: str, refused: Refused) -> None:
+    assert refused(load, name).startswith("data ")
+
+
+def test_what_cannot_be_read(tmp_path: Path, paint: Paint, refused: Refused) -> None:
+    readable = "a folder of images, .npz, .npy, .csv, .parquet or an idx file"
+    for file, words in [
+        ("x.zip", "is of a kind '.zip' that cannot be read"),
+        ("x.csv.gz", "is of a kind '.gz' that cannot be read"),
+        ("noend", "has no ending, and cannot be read"),
+    ]:
+        (tmp_path / file).write_bytes(b"PK")
+        message = refused(load, tmp_path / file)
+        assert words in message
+        assert readable in message
+    assert "is a single image: give the folder it lies in" in refused(load, paint("a.PNG"))
+    os.mkfifo(tmp_path / "pipe.npy")
+    assert "neither a file nor a folder" in refused(load, tmp_path / "pipe.npy")
+
+
+@pytest.mark.parametrize("source", [None, 3, [[1.0]], {"x": 1}])
+def test_other_types(source: object, refused: Refused) -> None:
+    assert f"data of type {type(source).__name__}: give a name, a path" in refused(load, source)
+
+
+def test_import_is_light() -> None:
+    heavy = "{'sklearn', 'pyarrow', 'PIL', 'matplotlib', 'scipy', 'pandas'}"
+    code = f"import unstir.data, sys; print({heavy} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("set()\n", "")

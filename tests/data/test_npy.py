@@ -1,0 +1,165 @@
+import io
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unstir.data import npy
+from unstir.data.npy import read_npy, read_npz
+
+Refused = Callable[..., str]
+
+IMAGES = np.arange(2 * 4 * 5, dtype=np.uint8).reshape(2, 4, 5)
+TABLE = np.array([[1.5, -2.0], [0.25, 1e6], [3.0, 4.0]])
+
+
+def header(shape: tuple[int, ...], dtype: str = "<f8") -> bytes:
+    text = repr({"descr": dtype, "fortran_order": False, "shape": shape}).encode()
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0)])
+def test_npy_of_both_versions(tmp_path: Path, version: tuple[int, int]) -> None:
+    path = tmp_path / "x.npy"
+    with path.open("wb") as stream:
+        np.lib.format.write_array(stream, np.asfortranarray(TABLE.astype(">f8")), version=version)
+    dataset = read_npy(path, "mine")
+    assert np.array_equal(dataset.values.numpy(), TABLE.astype(np.float32))
+    assert (dataset.name, dataset.kind) == ("mine", "table")
+
+
+@pytest.mark.parametrize("write", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("key", ["samples", "images", "x", "data", "whatever"])
+@pytest.mark.parametrize("label", ["labels", "y"])
+def test_npz_names(tmp_path: Path, write: Callable[..., None], key: str, label: str) -> None:
+    path = tmp_path / "x.npz"
+    write(path, **{key: IMAGES, label: np.array([4, 0])})
+    dataset = read_npz(path, "x.npz")
+    assert np.array_equal(dataset.values[:, 0].numpy(), IMAGES)
+    assert dataset.labels is not None
+    assert dataset.labels.tolist() == [4, 0]
+
+
+def test_samples_come_first_and_others_are_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    np.savez(path, data=TABLE, samples=IMAGES, note=np.array([{"an": "object"}]))
+    assert read_npz(path, "x").kind == "image"
+
+
+def test_npz_that_does_not_say_which(tmp_path: Path, refused: Refused) -> None:
+    path = tmp_path / "x.npz"
+    np.savez(path, a=TABLE, b=TABLE)
+    message = refused(read_npz, path, "x")
+    assert message.startswith(
+        f"{path} holds 'a', 'b': name the array of data one of samples, images, x, data"
+    )
+    np.savez(path, y=TABLE)
+    assert "holds 'y': name" in refused(read_npz, path, "x")
+
+
+def test_labels_of_another_length(tmp_path: Path, refused: Refused) -> None:
+    path = tmp_path / "x.npz"
+    np.savez(path, x=TABLE, labels=np.zeros(2, int))
+    assert f"{path}, array 'labels', have shape (2,) for 3 items" in refused(read_npz, path, "x")
+
+
+def test_objects_are_never_unpickled(tmp_path: Path, refused: Refused) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[object, ...]:
+            return Path.touch, (tmp_path / "exploded",)
+
+    array = np.array([[Bomb()]])
+    np.save(tmp_path / "x.npy", array, allow_pickle=True)
+    np.savez(tmp_path / "x.npz", x=array)
+    assert "x.npy holds Python objects, which are never unpickled" in refused(
+        read_npy, tmp_path / "x.npy", "x"
+    )
+    assert "array 'x' holds Python objects" in refused(read_npz, tmp_path / "x.npz", "x")
+    assert not (tmp_path / "exploded").exists()
+
+
+@pytest.mark.parametrize("shape", [(10**9, 10**9), (2**62, 2**62), (3, 2)])
+def test_headers_that_promise_more_than_there_is(
+    tmp_path: Path, refused: Refused, shape: tuple[int, ...]
+) -> None:
+    content = header(shape) + bytes(16)
+    (tmp_path / "x.npy").write_bytes(content)
+    message = refused(read_npy, tmp_path / "x.npy", "x")
+    assert "x.npy is cut short: its header promises" in message
+    assert "16 bytes follow" in message
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("x.npy", content)
+    assert "array 'x' is cut short" in refused(read_npz, tmp_path / "x.npz", "x")
+
+
+def test_headers_of_less_than_nothing(tmp_path: Path, refused: Refused) -> None:
+    (tmp_path / "x.npy").write_bytes(header((-1, 2)) + bytes(16))
+    assert "shape (-1, 2) in its header" in refused(read_npy, tmp_path / "x.npy", "x")
+
+
+def test_bytes_after_the_array_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "x.npy").write_bytes(header((1, 2)) + np.array([1.0, 2.0]).tobytes() + b"more")
+    assert read_npy(tmp_path / "x.npy", "x").values.tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x93NUMPY",
+        b"not numpy at all",
+        b"\x93NUMPY\x01\x00\xff\xff{",
+        header((2,))[:-5],
+        b"\x93NUMPY\x01\x00\x04\x00{[]:",
+        b"\x93NUMPY\x01\x00" + struct.pack("<H", 5000) + b"(" * 5000,
+        b"\x93NUMPY\x09\x00" + bytes(100),
+        header((1, 2), "V16") + bytes(32),
+    ],
+)
+def test_what_is_no_array(tmp_path: Path, refused: Refused, content: bytes) -> None:
+    path = tmp_path / "x.npy"
+    path.write_bytes(content)
+    assert refused(read_npy, path, "x").startswith(str(path))
+
+
+def test_records_are_refused(tmp_path: Path, refused: Refused) -> None:
+    path = tmp_path / "x.npy"
+    records = np.zeros((2, 2), dtype=[("λ", "f4")])
+    with pytest.warns(UserWarning, match="3.0"):
+        np.save(path, records)
+    assert "holds records: save a plain array" in refused(read_npy, path, "x")
+
+
+def test_a_bomb_is_refused_before_it_grows(
+    tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.npz"
+    np.savez_compressed(path, x=np.zeros((1000, 1000)))
+    assert len(read_npz(path, "x")) == 1000  # small enough to be let through
+    monkeypatch.setattr("unstir.data.limits.FREE_EXPANSION", 2**20)
+    monkeypatch.setattr(npy, "_read", lambda *_: pytest.fail("it was unpacked"))
+    message = refused(read_npz, path, "x")
+    assert "would grow from" in message
+    assert "decompression bombs do: if you trust it, write it uncompressed with np.savez" in message
+
+
+def test_a_flipped_bit_is_noticed(tmp_path: Path, refused: Refused) -> None:
+    stream = io.BytesIO()
+    np.savez(stream, x=TABLE)
+    content = bytearray(stream.getvalue())
+    content[content.index(TABLE.tobytes())] ^= 1
+    path = tmp_path / "x.npz"
+    path.write_bytes(content)
+    message = refused(read_npz, path, "x")
+    assert message.startswith(f"{path} is no whole .npz file (Bad CRC-32")
+    assert message.endswith("write it again with np.savez")
+
+
+def test_a_cut_zip_is_refused(tmp_path: Path, refused: Refused) -> None:
+    path = tmp_path / "x.npz"
+    np.savez(path, x=TABLE)
+    path.write_bytes(path.read_bytes()[:-30])
+    assert f"{path} is no whole .npz file" in refused(read_npz, path, "x")

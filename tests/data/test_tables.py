@@ -1,0 +1,177 @@
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from pyarrow import parquet
+
+from unstir.data.dataset import Dataset
+from unstir.data.tables import csv_bytes, parquet_bytes, read_csv, read_parquet
+
+Refused = Callable[..., str]
+
+
+def csv(tmp_path: Path, text: str | bytes) -> Path:
+    path = tmp_path / "t.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def parquet_of(tmp_path: Path, **columns: object) -> Path:
+    parquet.write_table(pa.table(columns), tmp_path / "t.parquet")
+    return tmp_path / "t.parquet"
+
+
+def same(dataset: Dataset, rows: list[list[float]], columns: tuple[str, ...]) -> None:
+    assert dataset.kind == "table"
+    assert dataset.values.dtype == torch.float32
+    assert np.array_equal(dataset.values.numpy(), np.array(rows, np.float32))
+    assert dataset.columns == columns
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a,b\n1,2.5\n-3,4e-2\n",
+        "a,b\r\n1,2.5\r\n-3,4e-2",
+        "a,b\r1,2.5\r-3,4e-2\r",
+        b"\xef\xbb\xbfa,b\n1,2.5\n-3,4e-2\n",
+        "\n\na,b\n\n 1 , +2.5\n\n-3,.04\n\n",
+        '"a","b"\n"1","2.5"\n"-3","0.04"\n',
+    ],
+)
+def test_ways_to_write_the_same(tmp_path: Path, text: str | bytes) -> None:
+    same(read_csv(csv(tmp_path, text), "t"), [[1, 2.5], [-3, 0.04]], ("a", "b"))
+
+
+def test_without_a_header_no_row_is_lost(tmp_path: Path) -> None:
+    same(read_csv(csv(tmp_path, "1,2\n3,4\n"), "t"), [[1, 2], [3, 4]], ("x0", "x1"))
+    same(read_csv(csv(tmp_path, "5"), "t"), [[5]], ("x0",))
+
+
+def test_quoted_numbers_are_names(tmp_path: Path) -> None:
+    same(read_csv(csv(tmp_path, '"400","410"\n1,2\n'), "t"), [[1, 2]], ("400", "410"))
+
+
+def test_names_of_any_letters(tmp_path: Path) -> None:
+    same(read_csv(csv(tmp_path, '"größe, cm",σ\n1,2\n'), "t"), [[1, 2]], ("größe, cm", "σ"))
+
+
+def test_many_rows_and_long_ones(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).standard_normal((3, 20_000)).astype(np.float32)
+    text = (
+        ",".join(f"c{i}" for i in range(20_000)) + "\n" + "\n".join(",".join(map(str, row)) for row in rows)
+    )
+    assert np.array_equal(read_csv(csv(tmp_path, text), "t").values.numpy(), rows)
+    tall = np.arange(300_000, dtype=np.float32)
+    text = "n\n" + "\n".join(map(str, tall))
+    assert np.array_equal(read_csv(csv(tmp_path, text), "t").values[:, 0].numpy(), tall)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a,b\n1,2\n3,four\n", "row 2 (line 3), column 'b': 'four' is no number: mend it"),
+        ("a,b\n\n1,2\n\n3,\n", "row 2 (line 5), column 'b': '' is no number"),
+        ("a,b\n1,nan\n", "row 1 (line 2), column 'b': 'nan' is not finite"),
+        ("a,b\n1,NA\n", "row 1 (line 2), column 'b': 'NA' is no number"),
+        ("a,b\n-inf,1\n", "column 'a': '-inf' is not finite"),
+        ("a,b\n1,1e999\n", "column 'b': '1e999' is not finite"),
+        ("a,b\n1,1e39\n", "holds 1e+39 in row 1, column 'b': 1 value is not finite"),
+        ("1,2\n3,x\n", "row 2 (line 2), column 'x1': 'x' is no number"),
+        ("a,b\n1,true\n", "'true' is no number"),
+        ("a,b\n1,2020-01-01\n", "'2020-01-01' is no number"),
+        ("a,b\n1,2\n3\n", "row 2 (line 3) has 1 values for 2 columns"),
+        ("a,b\n1,2,3\n", "row 1 (line 2) has 3 values for 2 columns"),
+        ("a;b\n1;2\n", "row 1 (line 2), column 'a;b': '1;2' is no number"),
+        ("a\n" + "x" * 5000, "'" + "x" * 60 + "'… is no number"),
+        ("", "is empty: give at least one row"),
+        ("\n \n", "is empty"),
+        ("a,b\n", "holds 2 columns and no rows"),
+        ("a,b,a\n1,2,3\n", "has two columns 'a': give each its own name"),
+        (",a\n0,1\n", "column 1 has no name, as pandas' row numbers have none"),
+        (b"a\n\xff\xfe\n", "is no .csv of numbers"),
+        ("a,b\n1,2\n".encode("utf-16"), "is no .csv of numbers"),
+        (b"\x00\x01\x02\x03" * 10, "t.csv"),
+        (b"a,b\n1,\x002\n", "column 'b': '\\x002' is no number"),
+    ],
+)
+def test_what_is_no_table(tmp_path: Path, refused: Refused, text: str | bytes, words: str) -> None:
+    path = csv(tmp_path, text)
+    message = refused(read_csv, path, "t")
+    assert message.startswith(str(path))
+    assert words in message
+
+
+def test_parquet_of_every_kind_of_number(tmp_path: Path) -> None:
+    path = parquet_of(
+        tmp_path,
+        int8=pa.array([1, -2], pa.int8()),
+        big=pa.array([2**63 - 1, 0], pa.int64()),
+        half=pa.array(np.array([0.5, 2], np.float16)),
+        double=[1e-30, 3.0],
+        flag=[True, False],
+        money=pa.array([Decimal("1.25"), Decimal("-3.5")]),
+    )
+    rows = [[1, 2**63, 0.5, 1e-30, 1, 1.25], [-2, 0, 2, 3, 0, -3.5]]
+    same(read_parquet(path, "t"), rows, ("int8", "big", "half", "double", "flag", "money"))
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"a": [1.0], "b": ["four"]}, "column 'b' holds 'string', 'four' in row 1: turn it into numbers"),
+        ({"a": pa.array(["x"]).dictionary_encode()}, "column 'a' holds 'dictionary<"),
+        ({"a": pa.array([0], pa.timestamp("s"))}, "'timestamp[ms]', '1970-01-01 00:00:00' in row 1"),
+        ({"a": [[1.0, 2.0]]}, "column 'a' holds 'list<"),
+        ({"a": [1, 2, None, None]}, "row 3, column 'a' has no value, and 2 in all have none"),
+        ({"a": [1.0, float("nan")]}, "holds nan in row 2, column 'a'"),
+        ({"a": pa.array([], pa.float64())}, "holds 1 columns and no rows"),
+        ({}, "holds 0 columns"),
+        ({"a": [1.0], "__index_level_0__": [7]}, "column 2 has no name, as pandas' row numbers"),
+    ],
+)
+def test_parquet_that_is_no_table(
+    tmp_path: Path, refused: Refused, columns: dict[str, object], words: str
+) -> None:
+    path = parquet_of(tmp_path, **columns)
+    message = refused(read_parquet, path, "t")
+    assert message.startswith(str(path))
+    assert words in message
+
+
+def test_damaged_parquet(tmp_path: Path, refused: Refused) -> None:
+    path = parquet_of(tmp_path, a=[1.0, 2.0])
+    whole = path.read_bytes()
+    for content in (b"", b"PAR1", whole[:-20], whole[20:], b"PAR1" + bytes(50) + b"PAR1"):
+        path.write_bytes(content)
+        message = refused(read_parquet, path, "t")
+        assert message.startswith(f"{path} is no whole .parquet file (")
+        assert message.endswith("): write it again")
+
+
+def test_a_parquet_bomb(tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unstir.data.limits.FREE_EXPANSION", 2**20)
+    path = parquet_of(tmp_path, a=np.zeros(10**6))
+    assert "decompression bombs do: if you trust it, write the table as .npy" in refused(
+        read_parquet, path, "t"
+    )
+
+
+@pytest.mark.parametrize(("encode", "read"), [(csv_bytes, read_csv), (parquet_bytes, read_parquet)])
+def test_round_trips_lose_no_bit(
+    tmp_path: Path,
+    encode: Callable[[np.ndarray, list[str]], bytes],
+    read: Callable[[Path, str], Dataset],
+) -> None:
+    bits = np.random.default_rng(0).integers(2**32, size=(5000, 3), dtype=np.uint32)
+    values = bits.view(np.float32)
+    values = values[np.isfinite(values).all(axis=1)]
+    path = tmp_path / "t"
+    path.write_bytes(encode(values, ["a", "b, c", "7"]))
+    dataset = read(path, "t")
+    assert np.array_equal(dataset.values.numpy().view(np.uint32), values.view(np.uint32))
+    assert dataset.columns == ("a", "b, c", "7")
