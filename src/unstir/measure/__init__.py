@@ -1,11 +1,15 @@
 """Measure: distances between sample sets, what they overlap, what was memorised, and one report of all."""
 
 from unstir.measure.distances import energy_distance, median_bandwidth, mmd, sliced_wasserstein, wasserstein
+from unstir.measure.frechet import GaussianFit, frechet_distance, gaussian_fit
 
 # The names of `certificates` go here and in the list below.
 
 __all__ = [
+    "GaussianFit",
     "energy_distance",
+    "frechet_distance",
+    "gaussian_fit",
     "median_bandwidth",
     "mmd",
     "sliced_wasserstein",
