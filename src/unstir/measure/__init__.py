@@ -2,16 +2,19 @@
 
 from unstir.measure.distances import energy_distance, median_bandwidth, mmd, sliced_wasserstein, wasserstein
 from unstir.measure.frechet import GaussianFit, frechet_distance, gaussian_fit
+from unstir.measure.manifold import Overlap, overlap
 
 # The names of `certificates` go here and in the list below.
 
 __all__ = [
     "GaussianFit",
+    "Overlap",
     "energy_distance",
     "frechet_distance",
     "gaussian_fit",
     "median_bandwidth",
     "mmd",
+    "overlap",
     "sliced_wasserstein",
     "wasserstein",
 ]
