@@ -1,15 +1,18 @@
 """Measure: distances between sample sets, what they overlap, what was memorised, and one report of all."""
 
 from unstir.measure.distances import energy_distance, median_bandwidth, mmd, sliced_wasserstein, wasserstein
+from unstir.measure.features import FeatureSpace, feature_space
 from unstir.measure.frechet import GaussianFit, frechet_distance, gaussian_fit
 from unstir.measure.manifold import Overlap, overlap
 
 # The names of `certificates` go here and in the list below.
 
 __all__ = [
+    "FeatureSpace",
     "GaussianFit",
     "Overlap",
     "energy_distance",
+    "feature_space",
     "frechet_distance",
     "gaussian_fit",
     "median_bandwidth",
