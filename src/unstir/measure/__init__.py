@@ -4,19 +4,24 @@ from unstir.measure.distances import energy_distance, median_bandwidth, mmd, sli
 from unstir.measure.features import FeatureSpace, feature_space
 from unstir.measure.frechet import GaussianFit, frechet_distance, gaussian_fit
 from unstir.measure.manifold import Overlap, overlap
+from unstir.measure.memorisation import Memorisation, memorised, nearest, nearest_picture
 
 # The names of `certificates` go here and in the list below.
 
 __all__ = [
     "FeatureSpace",
     "GaussianFit",
+    "Memorisation",
     "Overlap",
     "energy_distance",
     "feature_space",
     "frechet_distance",
     "gaussian_fit",
     "median_bandwidth",
+    "memorised",
     "mmd",
+    "nearest",
+    "nearest_picture",
     "overlap",
     "sliced_wasserstein",
     "wasserstein",
