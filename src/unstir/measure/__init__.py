@@ -5,15 +5,19 @@ from unstir.measure.features import FeatureSpace, feature_space
 from unstir.measure.frechet import GaussianFit, frechet_distance, gaussian_fit
 from unstir.measure.manifold import Overlap, overlap
 from unstir.measure.memorisation import Memorisation, memorised, nearest, nearest_picture
+from unstir.measure.report import Evaluation, Figures, evaluate
 
 # The names of `certificates` go here and in the list below.
 
 __all__ = [
+    "Evaluation",
     "FeatureSpace",
+    "Figures",
     "GaussianFit",
     "Memorisation",
     "Overlap",
     "energy_distance",
+    "evaluate",
     "feature_space",
     "frechet_distance",
     "gaussian_fit",
