@@ -65,7 +65,7 @@ class Multistep(Solver):
 
 
 def weights(A: Sequence[float], B: Sequence[float], order: int, ahead: int) -> list[list[float]]:
-    """B' w_j of each step for the newest evaluation first: `order` past ones, and `ahead` (0 or 1) at its end.
+    """B' w_j of each step, newest evaluation first: `order` past ones, and `ahead` (0 or 1) at its end.
 
     The integral is Gauss–Legendre's in λ = ln ρ with 16 nodes: exact to rounding for any step that is of use,
     without the cancellation of a closed form at small steps.

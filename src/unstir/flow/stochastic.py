@@ -1,9 +1,13 @@
 """Stochastic solvers, which forget their own errors: churn and ancestral sampling.
 
 Both add noise on the way, and it must be of the process's own law. Given W, a scale mixture's path is a
-Gaussian Markov chain with variances times W; so W is drawn anew at each step from its law given how
-far the state lies from the prediction, ‖x − A D‖²/B², and normal noise is scaled by it. For W = 1
-that is Karras' and Ho's; for Poisson flow Gaussian noise in its place would leave the path's law.
+Gaussian Markov chain with variances times W. So W is drawn anew at each step given how far the state lies
+from the data it came from, r² = E‖x − A y‖²/B², and normal noise is scaled by it. For W = 1 that is
+Karras' and Ho's; for Poisson flow Gaussian noise in its place would leave the path's law.
+
+That distance has two parts: to the prediction, ‖x − A D‖²/B², and about it, A² tr Cov(y|x)/B². The second is
+W̄ A div D for a Gaussian kernel of variance W̄ B², and is estimated by one finite difference along random
+signs (Hutchinson): one more evaluation a step, spent only where the law has a tail.
 """
 
 from __future__ import annotations
@@ -19,23 +23,34 @@ from unstir.errors import InputError
 from unstir.flow.onestep import heun_coefficients
 from unstir.flow.solver import Path, Solver, combine
 from unstir.flow.streams import Streams
+from unstir.physics.process import per_item
+
+_ROUNDS = 8  # of W̄ = E[W | r²], r² = (seen) + W̄ (spread): a contraction
+_PROBE = 0.1  # length of the finite difference, in units of the noise
 
 
-def law_noise(path: Path, x: Tensor, prediction: Tensor, A: float, B: float, streams: Streams) -> Tensor:
-    """√W n with W drawn given (x − A D)/B, from each sample's own stream, shaped as `x`."""
-    noise, dimension = path.process.noise, x[0].numel()
-    squared = ((x - A * prediction).flatten(1).double() / B).square().sum(1).cpu()
-    drawn = torch.cat(
-        [
-            torch.randn((1, *x.shape[1:]), generator=g, dtype=x.dtype)
-            * noise.mixing_given(squared[i : i + 1], dimension, g)
-            .sqrt()
-            .to(x.dtype)
-            .reshape(1, *(1,) * (x.ndim - 1))
-            for i, g in enumerate(streams.generators)
-        ]
-    )
-    return drawn.to(x.device)
+def law_noise(
+    path: Path, i: int, x: Tensor, prediction: Tensor | None, streams: Streams, label: Tensor | None
+) -> Tensor:
+    """√W n at the state `x` of time i, with W given what x shows, from each sample's own stream."""
+    normal, uniform = streams.normal(x)
+    noise = path.process.noise
+    if not math.isfinite(noise.tail):
+        return normal
+    A, B, dimension = path.A[i], path.B[i], x[0].numel()
+    d = path.slices[i](x, label) if prediction is None else prediction
+    signs, _ = streams.normal(x)
+    signs = signs.sign()
+    change = path.slices[i](x + (_PROBE * B) * signs, label) - d
+    divergence = (signs * change).flatten(1).double().sum(1) / (_PROBE * B)
+    squared = ((x - A * d).flatten(1).double() / B).square().sum(1)
+    ends = noise.mean_mixing(torch.tensor([0.0, 1.0]), dimension)
+    spread = (A * divergence).clamp(0, min(dimension, 0.8 / max(float(ends[1] - ends[0]), 1e-9)))
+    seen = squared
+    for _ in range(_ROUNDS):
+        seen = squared + spread * noise.mean_mixing(seen, dimension)
+    mixing = noise.mixing_given(seen.cpu(), dimension, uniform).sqrt()
+    return normal * per_item(mixing.to(x.device), x)
 
 
 @dataclass(frozen=True)
@@ -67,7 +82,6 @@ class Churn(Solver):
     ) -> Iterator[tuple[Tensor, Tensor]]:
         process, t, n = path.process, path.times, len(path.times)
         gain = 1 + min(self.amount / n, math.sqrt(2) - 1)
-        prediction = path.slices[0](x, label) if math.isfinite(process.noise.tail) else x
         for i in range(n - 1):
             ratio = path.B[i] / path.A[i] if path.A[i] > 0 else math.inf
             raised = float(process.time_at(torch.tensor(min(ratio * gain, 1e12), dtype=torch.float64)))
@@ -76,14 +90,14 @@ class Churn(Solver):
                 hop, start = Path(process, path.field, (raised, t[i + 1])), 0
                 shrink = hop.A[0] / path.A[i]
                 added = math.sqrt(max(hop.B[0] ** 2 - (shrink * path.B[i]) ** 2, 0.0)) * self.inflation
-                noise = law_noise(path, x, prediction, path.A[i], path.B[i], streams)
+                noise = law_noise(path, i, x, None, streams, label)
                 x = combine(x, shrink, (noise, added))
             first, second = heun_coefficients(hop, start, start + 1)
             d = hop.slices[start](x, label)
             euler = combine(x, first[0], (d, first[1]))
-            prediction = hop.slices[start + 1](euler, label)
-            x = combine(x, second[0], (d, second[1]), (prediction, second[2]))
-            yield x, prediction
+            d_next = hop.slices[start + 1](euler, label)
+            x = combine(x, second[0], (d, second[1]), (d_next, second[2]))
+            yield x, d_next
 
     def evaluations(self, steps: int) -> int:
         return 2 * steps - 1
@@ -108,7 +122,7 @@ class Ancestral(Solver):
             a = A[i] / A[i + 1]
             b2 = max(B[i] ** 2 - (a * B[i + 1]) ** 2, 0.0)
             d = path.slices[i](x, label)
-            noise = law_noise(path, x, d, A[i], B[i], streams)
+            noise = law_noise(path, i, x, d, streams, label)
             x = combine(
                 x,
                 a * (B[i + 1] / B[i]) ** 2,

@@ -5,7 +5,7 @@ Numbers are drawn on the CPU whatever the device: the same samples everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -30,22 +30,26 @@ class Streams:
             raise InputError(f"seed={seed}: a seed is a whole number from 0 to 2^63 - 1")
         start = int(torch.randint(2**32, (), generator=torch.Generator().manual_seed(seed)))
         self.generators = [torch.Generator().manual_seed((start + first + i) % 2**32) for i in range(count)]
+        self._ahead: list[tuple[Tensor, Tensor]] = []
 
     def __len__(self) -> int:
         return len(self.generators)
-
-    def part(self, start: int, stop: int) -> Streams:
-        """The streams of samples start to stop within these; they go on where these are."""
-        part = object.__new__(Streams)
-        part.generators = self.generators[start:stop]
-        return part
 
     def draw(self, one: Callable[[torch.Generator], Tensor]) -> Tensor:
         """`one(generator)` gives `(1, …)` for a sample: all of them, `(count, …)`."""
         return torch.cat([one(generator) for generator in self.generators])
 
-    def normal(self, like: Tensor) -> Tensor:
-        """Standard normal draws shaped as `like`, `(count, *shape)`."""
-        shape: Sequence[int] = like.shape[1:]
-        drawn = self.draw(lambda g: torch.randn((1, *shape), generator=g, dtype=like.dtype))
-        return drawn.to(like.device)
+    def normal(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Standard normal draws shaped as `like`, `(count, *shape)`, and uniform ones, float64 `(count,)`.
+
+        Drawn many steps ahead, since a call to each generator costs more than the numbers; how many depends
+        on the shape alone, and so therefore does every sample.
+        """
+        if not self._ahead:
+            shape = like.shape[1:]
+            many = max(1, min(32, 4096 // shape.numel()))
+            normal = self.draw(lambda g: torch.randn((1, many, *shape), generator=g, dtype=like.dtype))
+            uniform = self.draw(lambda g: torch.rand((1, many), generator=g, dtype=torch.float64))
+            self._ahead = list(zip(normal.unbind(1), uniform.unbind(1), strict=True))[::-1]
+        normal, uniform = self._ahead.pop()
+        return normal.to(like.device), uniform

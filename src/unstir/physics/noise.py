@@ -37,8 +37,15 @@ class Noise(ABC):
         """log density of ε in nats, from ‖ε‖² of any shape, normalised, in the dtype given."""
 
     @abstractmethod
-    def mixing_given(self, squared: Tensor, dimension: int, generator: torch.Generator) -> Tensor:
-        """Draw W given ‖ε‖² = `squared`, `(n,)`: what re-noising needs to stay within the law."""
+    def mixing_given(self, squared: Tensor, dimension: int, uniform: Tensor) -> Tensor:
+        """W given ‖ε‖² = `squared`, `(n,)`, by inverting its law at `uniform` in (0, 1), `(n,)`.
+
+        What re-noising needs to stay within the law. Float64, on the CPU.
+        """
+
+    @abstractmethod
+    def mean_mixing(self, squared: Tensor, dimension: int) -> Tensor:
+        """E[W | ‖ε‖² = `squared`], of any shape, float64."""
 
     @abstractmethod
     def mixing_nodes(self, spacing: float) -> tuple[Tensor, Tensor]:
@@ -70,7 +77,10 @@ class Gaussian(Noise):
     def log_density(self, squared: Tensor, dimension: int) -> Tensor:
         return -0.5 * squared - 0.5 * dimension * math.log(2 * math.pi)
 
-    def mixing_given(self, squared: Tensor, dimension: int, generator: torch.Generator) -> Tensor:
+    def mixing_given(self, squared: Tensor, dimension: int, uniform: Tensor) -> Tensor:
+        return torch.ones_like(squared, dtype=torch.float64)
+
+    def mean_mixing(self, squared: Tensor, dimension: int) -> Tensor:
         return torch.ones_like(squared, dtype=torch.float64)
 
     def mixing_nodes(self, spacing: float) -> tuple[Tensor, Tensor]:
@@ -97,11 +107,16 @@ class StudentT(Noise):
         constant = math.lgamma((N + D) / 2) - math.lgamma(D / 2) - 0.5 * N * math.log(math.pi * D)
         return constant - 0.5 * (N + D) * torch.log1p(squared / D)
 
-    def mixing_given(self, squared: Tensor, dimension: int, generator: torch.Generator) -> Tensor:
+    def mixing_given(self, squared: Tensor, dimension: int, uniform: Tensor) -> Tensor:
+        from scipy.special import gammaincinv
+
         # Conjugacy: 1/W given ε is Gamma((D+N)/2) / ((D + ‖ε‖²)/2).
-        squared = squared.double()
-        shape = torch.full_like(squared, (self.D + dimension) / 2)
-        return 0.5 * (self.D + squared) / _gamma(shape, generator)
+        gamma = torch.from_numpy(gammaincinv((self.D + dimension) / 2, uniform.double().numpy()))
+        return 0.5 * (self.D + squared.double()) / gamma.clamp_min(torch.finfo(torch.float64).tiny)
+
+    def mean_mixing(self, squared: Tensor, dimension: int) -> Tensor:
+        # Without a mean (D = 1 in one dimension) the half stands in for one.
+        return (self.D + squared.double()) / max(self.D + dimension - 2, 0.5)
 
     def mixing_nodes(self, spacing: float) -> tuple[Tensor, Tensor]:
         from scipy.stats import chi2

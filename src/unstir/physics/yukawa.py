@@ -46,7 +46,7 @@ class InverseGaussianMixture(Noise):
         scaled = order * (0.5 * math.log(kappa) - torch.log(rho))
         return constant + scaled + log_bessel_k(order, root_kappa * rho)
 
-    def mixing_given(self, squared: Tensor, dimension: int, generator: torch.Generator) -> Tensor:
+    def mixing_given(self, squared: Tensor, dimension: int, uniform: Tensor) -> Tensor:
         # The generalised inverse-Gaussian law, density ∝ w^{p−1} exp(−(κw + b/w)/2), by inverting its
         # cumulative sum on a grid of 513 log w about the mode: fast for a whole batch, error below 1e-4.
         p = -0.5 * (dimension + 1)
@@ -58,15 +58,18 @@ class InverseGaussianMixture(Noise):
         u = mode.log()[:, None] + width[:, None] * offset
         log_density = p * u - 0.5 * (self.kappa * u.exp() + b[:, None] * torch.exp(-u))
         mass = torch.softmax(log_density, 1).cumsum(1)
-        uniform = torch.rand(
-            (len(b), 1), generator=generator, device=generator.device, dtype=torch.float64
-        ).to(squared.device)
+        uniform = uniform.double()[:, None].contiguous()
         right = torch.searchsorted(mass, uniform).clamp(1, 512)
         m0, m1 = mass.gather(1, right - 1), mass.gather(1, right)
         u0, u1 = u.gather(1, right - 1), u.gather(1, right)
         share = ((uniform - m0) / (m1 - m0).clamp_min(1e-300)).clamp(0, 1)
         # A node's mass belongs to the cell about it: hence the half cell.
         return (u0 + (share + 0.5) * (u1 - u0)).exp()[:, 0]
+
+    def mean_mixing(self, squared: Tensor, dimension: int) -> Tensor:
+        b = squared.double() + self.kappa
+        z, order = torch.sqrt(self.kappa * b), (dimension + 1) / 2
+        return torch.sqrt(b / self.kappa) * (log_bessel_k(order - 1, z) - log_bessel_k(order, z)).exp()
 
     def mixing_nodes(self, spacing: float) -> tuple[Tensor, Tensor]:
         from scipy.stats import invgauss
