@@ -19,7 +19,8 @@ from unstir.errors import InputError
 from unstir.fields.field import Slice
 from unstir.physics import LinearProcess
 
-_BLOCK = 4_000_000  # numbers in a block of (batch, components, nodes)
+# Numbers in a block of (components, batch, nodes or axes): what a processor's cache holds.
+_BLOCK = 120_000
 
 
 class MixtureField:
@@ -43,14 +44,16 @@ class MixtureField:
             raise InputError(
                 f"weights: give one positive share for each of the {count} means (components, *shape)"
             )
-        if covariances.shape == (count,):
-            covariances = covariances[:, None, None] * torch.eye(size, dtype=torch.float64)
-        if covariances.shape != (count, size, size) or not torch.allclose(covariances, covariances.mT):
-            raise InputError(
-                f"covariances: have shape {tuple(covariances.shape)}; "
-                f"give symmetric ({count}, {size}, {size}), or one variance a component: ({count},)"
-            )
-        variances, vectors = torch.linalg.eigh(covariances)
+        isotropic = covariances.shape == (count,)
+        if isotropic:
+            variances, vectors = covariances[:, None], None
+        else:
+            if covariances.shape != (count, size, size) or not torch.allclose(covariances, covariances.mT):
+                raise InputError(
+                    f"covariances: have shape {tuple(covariances.shape)}; "
+                    f"give symmetric ({count}, {size}, {size}), or one variance a component: ({count},)"
+                )
+            variances, vectors = torch.linalg.eigh(covariances)
         if not bool((variances > 0).all()):
             raise InputError(
                 "covariances: one is not positive definite; add a small multiple of the identity"
@@ -59,18 +62,25 @@ class MixtureField:
         self.shape = shape
         self.weights = weights / weights.sum()
         self.means = means
-        self.covariances = covariances
+        self.covariances = (
+            variances[:, :, None] * torch.eye(size, dtype=torch.float64) if isotropic else covariances
+        )
+        # λ_k, `(components, N)`, or `(components, 1)` where one stands for all N; U_k, or None for any.
         self._variances, self._vectors = variances, vectors
+        self._multiplicity = size if isotropic else 1
+        flat = means.flatten(1)[:, None, :]
+        self._centres = flat if vectors is None else flat @ vectors
         # The posterior of log W is about sqrt(2/N) wide or wider.
         self._nodes, self._log_node_weights = process.noise.mixing_nodes(math.sqrt(2 / size))
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         """Draw `n` data points, float64 `(n, *shape)`, and so the truth that samples are held against."""
         component = torch.multinomial(self.weights, n, replacement=True, generator=generator)
-        normal = torch.randn((n, self._variances.shape[1]), generator=generator, dtype=torch.float64)
-        root = self._vectors * self._variances.sqrt()[:, None, :]
-        offset = torch.einsum("bij,bj->bi", root[component], normal)
-        return self.means[component] + offset.reshape(n, *self.means.shape[1:])
+        normal = torch.randn((n, math.prod(self.shape)), generator=generator, dtype=torch.float64)
+        offset = self._variances[component].sqrt() * normal
+        if self._vectors is not None:
+            offset = torch.einsum("bij,bj->bi", self._vectors[component], offset)
+        return self.means[component] + offset.reshape(n, *self.shape)
 
     def __call__(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """E[y | x_t = x], `(batch, *shape)`, for times `(batch,)`."""
@@ -88,39 +98,45 @@ class MixtureField:
 
     def log_density(self, x: Tensor, t: float) -> Tensor:
         """log p_t(x) in nats, float64 `(batch,)`: the analytic density that likelihoods are held against."""
-        parts = [torch.logsumexp(self._logits(part, t)[0], (1, 2)) for part in self._parts(x)]
+        parts = [torch.logsumexp(self._logits(part, t)[0], (0, 2)) for part in self._parts(x)]
         return torch.cat(parts)
 
     def log_data_density(self, y: Tensor) -> Tensor:
         """log p_0(y) in nats, float64 `(batch,)`: the mixture itself."""
-        z = self._rotated(y.flatten(1).double(), 1.0)
-        terms = (2 * math.pi * self._variances).log() + z**2 / self._variances
-        return torch.logsumexp(self.weights.log() - 0.5 * terms.sum(2), 1)
+        squared = self._squared(self._rotated(y.flatten(1).double(), 1.0))
+        variance = self._variances[:, None, :]
+        terms = self._multiplicity * (2 * math.pi * variance).log() + squared / variance
+        return torch.logsumexp(self.weights.log()[:, None] - 0.5 * terms.sum(2), 0)
 
     def _parts(self, x: Tensor) -> tuple[Tensor, ...]:
-        return torch.split(x, max(1, _BLOCK // (len(self.weights) * len(self._nodes))))
+        widest = max(math.prod(self.shape), len(self._nodes))
+        return torch.split(x, max(1, _BLOCK // (len(self.weights) * widest)))
 
     def _rotated(self, u: Tensor, A: float) -> Tensor:
-        """U_kᵀ(u − A μ_k), `(batch, components, N)`."""
-        offset = u[:, None, :] - A * self.means.flatten(1)
-        return torch.einsum("bki,kij->bkj", offset, self._vectors)
+        """U_kᵀ(u − A μ_k), `(components, batch, N)`."""
+        if self._vectors is None:
+            return u - A * self._centres
+        return torch.baddbmm(self._centres, u.expand(len(self.means), -1, -1), self._vectors, beta=-A)
 
-    def _logits(self, x: Tensor, t: float) -> tuple[Tensor, Tensor, Tensor]:
-        """log p(x, k, W_q) `(batch, components, nodes)`, the rotated offsets, the variances `(k, q, N)`."""
+    def _squared(self, z: Tensor) -> Tensor:
+        """z² along each axis, or summed where all axes have one variance."""
+        return z.square().sum(2, keepdim=True) if self._vectors is None else z.square()
+
+    def _logits(self, x: Tensor, t: float) -> tuple[Tensor, Tensor, Tensor, float]:
+        """log p(x, k, W_q) `(components, batch, nodes)`, the rotated offsets, the variances `(k, N, q)`, A."""
         time = torch.tensor(t, dtype=torch.float64)
         A, B = float(self.process.A(time)), float(self.process.B(time))
         z = self._rotated(self.process.basis.coordinates(x).flatten(1).double(), A)
-        variance = A**2 * self._variances[:, None, :] + B**2 * self._nodes[:, None]
-        distance = torch.einsum("bkn,kqn->bkq", z**2, 1 / variance)
-        log_norm = 0.5 * (2 * math.pi * variance).log().sum(2)
-        prior = self.weights.log()[:, None] + self._log_node_weights
-        return prior - log_norm - 0.5 * distance, z, variance
+        variance = A**2 * self._variances[:, :, None] + B**2 * self._nodes
+        log_norm = 0.5 * self._multiplicity * (2 * math.pi * variance).log().sum(1, keepdim=True)
+        constant = self.weights.log()[:, None, None] + self._log_node_weights - log_norm
+        return torch.baddbmm(constant, self._squared(z), -0.5 / variance), z, variance, A
 
     def _denoise(self, x: Tensor, t: float) -> Tensor:
-        logits, z, variance = self._logits(x, t)
-        A = float(self.process.A(torch.tensor(t, dtype=torch.float64)))
-        share = torch.softmax(logits.flatten(1), 1).reshape(logits.shape)
-        gain = torch.einsum("bkq,kqn->bkn", share, A * self._variances[:, None, :] / variance)
-        mean = torch.einsum("bk,kn->bn", share.sum(2), self.means.flatten(1))
-        mean = mean + torch.einsum("bkj,kij->bi", gain * z, self._vectors)
+        logits, z, variance, A = self._logits(x, t)
+        share = torch.exp(logits - logits.detach().amax((0, 2), keepdim=True))
+        total = share.sum((0, 2))[:, None]
+        gain = share @ (A * self._variances[:, :, None] / variance).mT
+        offset = gain * z if self._vectors is None else (gain * z) @ self._vectors.mT
+        mean = (share.sum(2).T @ self.means.flatten(1) + offset.sum(0)) / total
         return self.process.basis.state(mean.reshape(x.shape).to(x.dtype))

@@ -13,6 +13,7 @@ a heavy-tailed law of noise a state far out is taken for what it shows: its mean
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -32,10 +33,18 @@ class NeuralField(nn.Module):
         network: `network(x, noise, label) -> same shape as x`, `noise` and `label` of shape (batch,).
         process: any linear process in the pixel basis.
         std: the data's standard deviation s.
+        shape: of one item, so that sampling need not be told.
     """
 
-    def __init__(self, network: nn.Module, process: LinearProcess, std: float = DATA_STD) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        process: LinearProcess,
+        std: float = DATA_STD,
+        shape: Sequence[int] | None = None,
+    ) -> None:
         super().__init__()
+        self.shape = None if shape is None else tuple(shape)
         self.network = network
         self.process = process
         self.std = std

@@ -5,7 +5,7 @@ from unstir.flow.likelihood import log_likelihood
 from unstir.flow.multistep import Multistep
 from unstir.flow.onestep import Euler, Heun
 from unstir.flow.registry import SOLVERS, parse_solver
-from unstir.flow.sample import DEFAULT_STEPS, Progress, sample, sample_steps, trajectory
+from unstir.flow.sampling import DEFAULT_STEPS, Progress, gather, sample, sample_steps, trajectory
 from unstir.flow.solver import Path, Solver, Step
 from unstir.flow.stochastic import Ancestral, Churn
 from unstir.flow.streams import Streams
@@ -24,6 +24,7 @@ __all__ = [
     "Solver",
     "Step",
     "Streams",
+    "gather",
     "log_likelihood",
     "parse_solver",
     "sample",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -165,8 +165,7 @@ def sample(
     Raises:
         InputError: a shape that the field does not know, or an argument out of range.
     """
-    out: Tensor | None = None
-    for progress in sample_steps(
+    walk = sample_steps(
         process,
         field,
         n,
@@ -180,13 +179,21 @@ def sample(
         device=device,
         dtype=dtype,
         denoise=denoise,
-    ):
-        state = progress.step.state
-        if out is None:
-            out = torch.empty((n, *state.shape[1:]), dtype=state.dtype)
-        if progress.step.index == progress.steps - (not denoise):
-            out[progress.first : progress.first + len(state)] = state.cpu()
-    return out  # type: ignore[return-value]  # n is at least 1
+    )
+    return gather(n, walk)
+
+
+def gather(n: int, walk: Iterator[Progress], watch: Callable[[Progress], None] | None = None) -> Tensor:
+    """The last states of all batches of `sample_steps`, `(n, *shape)`, on the CPU; `watch` sees each step."""
+    last: dict[int, Tensor] = {}
+    for progress in walk:
+        last[progress.first] = progress.step.state
+        if watch is not None:
+            watch(progress)
+    out = torch.cat([last[first].cpu() for first in sorted(last)])
+    if len(out) != n:
+        raise RuntimeError(f"{len(out)} samples came of {n}")
+    return out
 
 
 def _shape(field: Field | FieldFunction, shape: Sequence[int] | None) -> tuple[int, ...]:

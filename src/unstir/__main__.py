@@ -1,0 +1,5 @@
+"""`python -m unstir` is `unstir`."""
+
+from unstir.cli import main
+
+main()

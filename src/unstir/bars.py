@@ -1,0 +1,56 @@
+"""Progress bars: they consume the same records that training and sampling give everybody."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from unstir.flow import Progress as SampleProgress
+    from unstir.train import TrainStep
+
+
+def show_training(steps: Iterable[TrainStep], batch: int, minutes: float | None, console: Console) -> None:
+    """Run a training to its end under a bar with loss, items a second and time left."""
+    text = "loss [bold]{task.fields[loss]}[/]  {task.fields[rate]} items/s  step {task.fields[step]}"
+    with Progress(
+        TextColumn("training"), BarColumn(), TextColumn(text), TimeRemainingColumn(), console=console
+    ) as bar:
+        task = bar.add_task("", total=None, loss="…", rate="…", step=0)
+        smooth, shown, done = 0.0, time.monotonic(), 0
+        for step in steps:
+            now = time.monotonic()
+            if now - shown < 0.25 and step.index != step.total and step.index > 1:
+                continue
+            loss = float(step.loss)
+            smooth = loss if not smooth else 0.9 * smooth + 0.1 * loss
+            rate = (step.index - done) * batch / max(now - shown, 1e-9)
+            shown, done = now, step.index
+            # A budget in minutes is best shown in seconds: steps are only an estimate of it.
+            amount, total = (step.seconds, 60 * minutes) if minutes else (step.index, step.total)
+            loss_text = f"{smooth:.3f}" + (f" ({step.skipped} steps skipped)" if step.skipped else "")
+            bar.update(
+                task, total=total, completed=amount, loss=loss_text, rate=f"{rate:,.0f}", step=step.index
+            )
+
+
+@contextlib.contextmanager
+def sampling_bar(n: int, console: Console) -> Iterator[Callable[[SampleProgress], None]]:
+    """A bar over samples × steps; the callable takes each step's record."""
+    with Progress(
+        TextColumn("sampling"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn(),
+        console=console, transient=True,
+    ) as bar:  # fmt: skip
+        task = bar.add_task("", total=1.0)
+
+        def watch(progress: SampleProgress) -> None:
+            size = len(progress.step.state)
+            done = progress.first + size * min(progress.step.index / progress.steps, 1)
+            bar.update(task, completed=done / n)
+
+        yield watch

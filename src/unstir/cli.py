@@ -1,0 +1,374 @@
+"""The command line: one thin command per verb.
+
+Exit status 0 done, 1 a check failed, 2 bad input, 130 interrupted with all work kept.
+
+Heavy modules are imported inside the commands, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from unstir.errors import InputError
+
+if TYPE_CHECKING:
+    from unstir.measure import Evaluation
+    from unstir.run import Run
+    from unstir.train.session import Session
+
+
+app = typer.Typer(
+    name="unstir",
+    help="Physics-inspired generative models: train, sample, compare. Start with: unstir train --data digits",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print figures as JSON.")]
+Seed = Annotated[int, typer.Option(help="Seed: the same one gives the same samples.")]
+SolverName = Annotated[
+    str | None, typer.Option(help="multistep (default), heun, euler, churn, ancestral, adaptive.")
+]
+Steps = Annotated[int | None, typer.Option(help="Solver steps; one evaluation each for multistep.")]
+
+
+def main() -> None:
+    """Run the command line. `--debug` anywhere shows tracebacks."""
+    debug = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    try:
+        app(arguments)
+    except InputError as error:
+        if debug:
+            raise
+        err.print(f"[bold red]error:[/] {_plain(str(error))}")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        err.print("stopped")
+        sys.exit(130)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.replace("[", r"\[").split())
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from unstir import __version__
+
+        out.print(f"unstir {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+) -> None:
+    """Options of every command."""
+
+
+@app.command()
+def processes(as_json: Json = False) -> None:
+    """List the physics, with their parameters."""
+    from rich.table import Table
+
+    from unstir.physics import entries
+
+    if as_json:
+        rows = [{"name": e.name, "parameters": e.parameters, "summary": e.summary} for e in entries()]
+        sys.stdout.write(json.dumps(rows, indent=1) + "\n")
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 3, 0, 0))
+    for column in ("process", "parameters and defaults", "what it is"):
+        table.add_column(column)
+    for entry in entries():
+        parameters = ", ".join(f"{key}={value}" for key, value in entry.parameters.items()) or "none"
+        table.add_row(f"[bold]{entry.name}[/]", parameters, entry.summary)
+    out.print(table)
+    out.print("\nWrite parameters after a colon: --process poisson:D=128")
+
+
+@app.command()
+def train(
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="digits, two-moons, swissroll, gaussians8, checkerboard, or a path: a folder of images, "
+            ".npz, .npy, .csv, .parquet, MNIST's idx files (.gz or not)."
+        ),
+    ] = None,
+    process: Annotated[
+        str | None, typer.Option(help="The physics, such as poisson:D=128 (default) or edm.")
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(help="Budget in time; 1 by default.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Budget in steps, in place of minutes.")] = None,
+    run: Annotated[Path | None, typer.Option("--out", help="Run folder; a new one under runs/.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file of these options.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Items a step.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
+    network: Annotated[str | None, typer.Option(help="auto, mlp or unet.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
+    warmup: Annotated[float | None, typer.Option(help="Share of the run over which lr rises.")] = None,
+    clip: Annotated[float | None, typer.Option(help="Largest norm of the gradient.")] = None,
+    ema: Annotated[float | None, typer.Option(help="Width of the averaged weights, a share.")] = None,
+    noise_mean: Annotated[float | None, typer.Option(help="Mean of ln(noise/signal) trained at.")] = None,
+    noise_std: Annotated[float | None, typer.Option(help="Its standard deviation.")] = None,
+    holdout: Annotated[float | None, typer.Option(help="Share of the data held out.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
+    checkpoint_minutes: Annotated[float | None, typer.Option(help="Time between checkpoints.")] = None,
+    network_options: Annotated[
+        str | None, typer.Option(help="The network's own, as JSON: '{\"width\": 512}'.")
+    ] = None,
+    skip_bad: Annotated[
+        bool | None, typer.Option("--skip-bad", help="Pass over unreadable files among the data.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Train a field for a process on data, and leave a run folder with pictures."""
+    given = {
+        key: value
+        for key, value in {
+            "data": data, "process": process, "minutes": minutes, "steps": steps, "seed": seed,
+            "batch": batch, "lr": lr, "network": network, "precision": precision, "warmup": warmup,
+            "clip": clip, "ema": ema, "noise_mean": noise_mean, "noise_std": noise_std,
+            "holdout": holdout, "device": device, "checkpoint_minutes": checkpoint_minutes,
+            "network_options": _options_json(network_options), "skip_bad": skip_bad,
+        }.items()
+        if value is not None
+    }  # fmt: skip
+    session = _resumed(run, config, given) if resume else _started(run, config, given)
+    _train(session, as_json)
+
+
+def _options_json(text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        value = None
+    if not isinstance(value, dict):
+        raise InputError(f'network-options={text!r}: give a JSON mapping such as {{"width": 512}}')
+    return value
+
+
+def _started(path: Path | None, config: Path | None, given: dict[str, Any]) -> Session:
+    from unstir.run import new_run_path
+    from unstir.train.config import make_config, read_config
+    from unstir.train.session import start
+
+    values = read_config(config) if config else {}
+    # A budget on the command line replaces the file's, whichever kind it is of.
+    if {"minutes", "steps"} & given.keys():
+        values = {key: value for key, value in values.items() if key not in ("minutes", "steps")}
+    values |= given
+    if "data" not in values:
+        raise InputError("data: is missing; give --data digits, or the path of your own data")
+    if not {"minutes", "steps"} & values.keys():
+        values["minutes"] = 1.0
+    checked = make_config(values)
+    return start(checked, path or new_run_path(checked))
+
+
+def _resumed(path: Path | None, config: Path | None, given: dict[str, Any]) -> Session:
+    from unstir.train.session import resume
+
+    if path is None:
+        raise InputError("resume: say which run with --out RUN")
+    if given or config:
+        names = ", ".join([*given, *(["config"] if config else [])])
+        raise InputError(f"resume: the run's own config.yaml decides; leave out {names}")
+    session = resume(path)
+    for passed in session.passed_over:
+        err.print(f"passed over {_plain(passed)}")
+    return session
+
+
+def _train(session: Session, as_json: bool) -> None:
+    from unstir.bars import sampling_bar, show_training
+    from unstir.run import compare, load, write_gallery
+    from unstir.train.session import training
+
+    config, trainer = session.config, session.trainer
+    parameters = sum(p.numel() for p in trainer.field.parameters())
+    for passed in session.train.skipped:
+        err.print(f"passed over {_plain(passed)}")
+    budget = f"{config.minutes:g} min" if config.minutes else f"{config.steps} steps"
+    err.print(
+        f"[bold]{config.process}[/] on [bold]{_plain(session.train.name)}[/]: {len(session.train):,} items "
+        f"of {'×'.join(map(str, session.info.shape))}, {len(session.heldout):,} held out; {config.network} of "
+        f"{parameters:,} parameters, {config.precision} on {trainer.data.device}; {budget}"
+    )
+    show_training(training(session), config.batch, config.minutes, err)
+    if not trainer.budget.done(trainer.step):
+        err.print(
+            f"stopped at step {trainer.step}, all kept. Go on with: "
+            f"unstir train --resume --out {session.path}"
+        )
+        raise typer.Exit(130)
+    run = load(session.path, device=config.device)
+    n = max(64, min(len(session.heldout), 500))
+    with sampling_bar(n, err) as watch:
+        samples = run.sample(n, seed=config.seed, watch=watch)
+    evaluation = compare(samples, session.train, session.heldout) if len(session.heldout) >= 20 else None
+    made = write_gallery(run, session.train, samples, evaluation)
+    if as_json:
+        figures = None if evaluation is None else evaluation.to_dict()
+        report = {"run": str(run.path), "step": run.step, "skipped": trainer.skipped, "evaluation": figures}
+        sys.stdout.write(json.dumps(report, indent=1) + "\n")
+        return
+    if evaluation is not None:
+        _print_evaluation(evaluation)
+    pictures = [path for path in made if path.suffix == ".png"]
+    out.print(f"\nrun     {run.path} ({run.step:,} steps)")
+    for path in pictures:
+        out.print(f"open    [bold]{path}[/]")
+    out.print(f"next    unstir sample {run.path} -n 64 --out more.png")
+
+
+@app.command()
+def sample(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    target: Annotated[
+        Path, typer.Option("--out", help=".npz, .png (a grid), .csv, .parquet, or a folder of PNGs.")
+    ],
+    n: Annotated[int, typer.Option("-n", "--number", min=1, help="How many.")] = 64,
+    solver: SolverName = None,
+    steps: Steps = None,
+    seed: Seed = 0,
+    first: Annotated[int, typer.Option(min=0, help="Index of the first sample.")] = 0,
+    batch: Annotated[int, typer.Option(min=1, help="How many at once; changes nothing else.")] = 256,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    as_json: Json = False,
+) -> None:
+    """Draw samples from a trained run."""
+    import time
+
+    from unstir.bars import sampling_bar
+    from unstir.data import check_target, save_samples
+    from unstir.flow import DEFAULT_STEPS
+    from unstir.run import load
+
+    opened = load(run, device=device)
+    _say_passed_over(opened)
+    check_target(target, (n, *opened.info.shape))
+    start = time.perf_counter()
+    with sampling_bar(n, err) as watch:
+        samples = opened.sample(
+            n, solver=solver, steps=steps or DEFAULT_STEPS, seed=seed, first=first, batch=batch, watch=watch
+        )
+    seconds = time.perf_counter() - start
+    path = save_samples(target, samples, columns=opened.info.columns)
+    if as_json:
+        report = {
+            "out": str(path),
+            "n": n,
+            "seconds": round(seconds, 3),
+            "samples_per_second": round(n / seconds, 2),
+        }
+        sys.stdout.write(json.dumps(report) + "\n")
+        return
+    out.print(f"{n} samples in {seconds:.1f} s ({n / seconds:,.0f} a second): [bold]{path}[/]")
+
+
+@app.command()
+def evaluate(
+    samples: Annotated[Path, typer.Argument(help="A run folder, or a file of samples.")],
+    data: Annotated[
+        str | None, typer.Option(help="What to compare with; a run's own held-out data by default.")
+    ] = None,
+    n: Annotated[int, typer.Option("-n", "--number", min=20, help="Samples to draw from a run.")] = 1000,
+    features: Annotated[str, typer.Option(help="pixels, standard, pca:K or logits.")] = "pixels",
+    solver: SolverName = None,
+    steps: Steps = None,
+    seed: Seed = 0,
+    holdout: Annotated[float, typer.Option(help="Share of --data to compare with.")] = 0.2,
+    picture: Annotated[
+        Path | None, typer.Option(help="Write samples above their nearest training images here.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure samples against held-out data, beside a Gaussian fit and real data."""
+    from unstir.bars import sampling_bar
+    from unstir.data import load as load_data
+    from unstir.flow import DEFAULT_STEPS
+    from unstir.measure import nearest_picture
+    from unstir.run import compare, load
+
+    if (samples / "config.yaml").is_file():
+        run = load(samples)
+        _say_passed_over(run)
+        train, heldout = run.data() if data is None else load_data(data).split(holdout, run.config.seed)
+        with sampling_bar(n, err) as watch:
+            values = run.sample(n, solver=solver, steps=steps or DEFAULT_STEPS, seed=seed, watch=watch)
+    else:
+        if data is None:
+            raise InputError(f"data: is missing; say what {samples} is to be compared with (--data D)")
+        train, heldout = load_data(data).split(holdout, 0)
+        values = load_data(samples).values
+    if len(heldout) == 0:
+        raise InputError("holdout=0: nothing is held out to compare with; give --data and --holdout")
+    evaluation = compare(values, train, heldout, features=features, seed=seed)
+    if picture is not None:
+        nearest_picture(values[:16], train.values, picture)
+    if as_json:
+        sys.stdout.write(json.dumps(evaluation.to_dict(), indent=1) + "\n")
+        return
+    _print_evaluation(evaluation)
+    if picture is not None:
+        out.print(f"open    [bold]{picture}[/]")
+
+
+def _say_passed_over(run: Run) -> None:
+    for passed in run.passed_over:
+        err.print(f"passed over {_plain(passed)}; using step {run.step}")
+
+
+def _print_evaluation(evaluation: Evaluation) -> None:
+    from rich.table import Table
+
+    rows = [
+        ("sliced Wasserstein", "sliced_wasserstein", "↓"),
+        ("energy distance", "energy_distance", "↓"),
+        ("MMD²", "mmd", "↓"),
+        ("Wasserstein, exact", "wasserstein", "↓"),
+        ("Fréchet distance", "frechet_distance", "↓"),
+        ("precision", "precision", "↑"),
+        ("recall", "recall", "↑"),
+        ("density", "density", "↑"),
+        ("coverage", "coverage", "↑"),
+    ]
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column(f"n = {evaluation.n}, {evaluation.features}")
+    for column in ("samples", "Gaussian fit", "real data"):
+        table.add_column(column, justify="right")
+    sets = (evaluation.samples, evaluation.baseline, evaluation.floor)
+    for title, name, better in rows:
+        values = [None if figures is None else getattr(figures, name) for figures in sets]
+        table.add_row(f"{title} {better}", *("–" if value is None else f"{value:.4f}" for value in values))
+    out.print(table)
+    if evaluation.features_note:
+        out.print(evaluation.features_note)
+    if evaluation.memorisation_ratio is not None:
+        out.print(
+            f"novelty {evaluation.memorisation_ratio:.2f}: distance to the nearest training item over that "
+            "of held-out data (1 as new as they, 0 copies)"
+        )
+
+
+__all__ = ["app", "main"]

@@ -1,0 +1,286 @@
+"""A run: a folder that holds a trained field, and what can be done with it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from unstir.data import Dataset, Scaling
+from unstir.data import load as load_data
+from unstir.errors import InputError
+from unstir.fields import NeuralField
+from unstir.flow import DEFAULT_STEPS, Progress, Solver, log_likelihood, sample_steps
+from unstir.flow.sampling import gather
+from unstir.physics import LinearProcess
+from unstir.train.checkpoint import load_checkpoint
+from unstir.train.config import TrainConfig, make_config
+from unstir.train.loop import TrainStep
+from unstir.train.machine import choose_device
+from unstir.train.session import DataInfo, make_field, read_info, read_run_config, training
+from unstir.train.session import resume as resume_session
+from unstir.train.session import start as start_session
+from unstir.train.storage import write_text
+
+if TYPE_CHECKING:
+    from unstir.measure import Evaluation
+
+_MODEL_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained run.
+
+    Attributes:
+        path: its folder.
+        config: its configuration.
+        info: shape, kind and scaling of its data.
+        field: its averaged field, in model units (mean 0, standard deviation ½).
+        step: steps trained.
+        passed_over: newer checkpoints that do not verify, each with the reason.
+    """
+
+    path: Path
+    config: TrainConfig
+    info: DataInfo
+    field: NeuralField
+    step: int
+    passed_over: tuple[str, ...] = ()
+
+    @property
+    def process(self) -> LinearProcess:
+        """The run's process."""
+        return self.field.process
+
+    @cached_property
+    def scaling(self) -> Scaling:
+        """Between the data's units and the model's."""
+        return Scaling.from_dict(self.info.scaling)
+
+    def sample(
+        self,
+        n: int,
+        *,
+        solver: Solver | str | None = None,
+        steps: int = DEFAULT_STEPS,
+        seed: int = 0,
+        first: int = 0,
+        batch: int = _MODEL_BATCH,
+        watch: Callable[[Progress], None] | None = None,
+    ) -> Tensor:
+        """Draw `n` samples in the data's units: images uint8 `(n, channels, height, width)`, tables float32.
+
+        Args:
+            n: how many.
+            solver: an object or a specification such as `heun`; multistep by default.
+            steps: how many, the last denoising among them.
+            seed: with the sample's index, all that a sample depends on.
+            first: index of the first sample.
+            batch: how many at once.
+            watch: called with each step's `Progress`.
+
+        Raises:
+            InputError: an argument out of range, or a field that gives values that are not finite.
+        """
+        device = next(self.field.parameters()).device
+        walk = sample_steps(
+            self.process,
+            self.field,
+            n,
+            self.info.shape,
+            solver=solver,
+            steps=steps,
+            seed=seed,
+            first=first,
+            batch=batch,
+            device=device,
+        )
+        x = gather(n, walk, watch)
+        if not bool(x.isfinite().all()):
+            raise InputError(f"run {self.path}: its field gives values that are not finite; train it again")
+        return self.scaling.to_data(x)
+
+    def log_likelihood(self, values: Tensor, *, probes: int = 1, seed: int = 0) -> Tensor:
+        """log density of `values` (in the data's units) in nats, per item, at t_min, by the probability flow.
+
+        Args:
+            values: `(n, *shape)` in the data's units.
+            probes: random directions of Hutchinson's estimate.
+            seed: of them.
+        """
+        device = next(self.field.parameters()).device
+        x = self.scaling.to_model(values).to(device)
+        parts = [
+            log_likelihood(self.process, self.field, part, probes=probes, seed=seed, rtol=1e-4, atol=1e-4)
+            for part in torch.split(x, _MODEL_BATCH)
+        ]
+        scale = torch.tensor(self.scaling.scale, dtype=torch.float64)
+        pixels = x[0].numel() // len(scale)
+        # A density per unit of the data, not of the model.
+        return torch.cat(parts).cpu() - pixels * scale.log().sum()
+
+    def data(self) -> tuple[Dataset, Dataset]:
+        """The (training, held-out) data, read again from where they came.
+
+        Raises:
+            InputError: they cannot be read any more, or have changed.
+        """
+        data = load_data(self.config.data, skip_bad=self.config.skip_bad)
+        if len(data) != self.info.count or data.shape != self.info.shape:
+            raise InputError(f"data {self.config.data}: have changed since run {self.path} was trained")
+        return data.split(self.config.holdout, self.config.seed)
+
+    def evaluate(
+        self, n: int = 1000, *, features: str = "pixels", seed: int = 0, steps: int = DEFAULT_STEPS
+    ) -> Evaluation:
+        """Compare `n` samples with the held-out data, beside a Gaussian fit and real data.
+
+        Args:
+            n: samples to draw.
+            features: the feature space: `pixels`, `standard`, `pca:K`, `logits`.
+            seed: of the samples and the measures.
+            steps: of the solver.
+
+        Raises:
+            InputError: the data cannot be read any more, none were held out, or an unknown feature space.
+        """
+        train, heldout = self.data()
+        if len(heldout) == 0:
+            raise InputError("holdout=0: nothing was held out to compare with; train with holdout above 0")
+        return compare(self.sample(n, seed=seed, steps=steps), train, heldout, features=features, seed=seed)
+
+
+def compare(
+    samples: Tensor, train: Dataset, heldout: Dataset, *, features: str = "pixels", seed: int = 0
+) -> Evaluation:
+    """`measure.evaluate` of samples against held-out data."""
+    from unstir.measure import evaluate
+
+    return evaluate(
+        samples,
+        heldout.values,
+        train=train.values,
+        labels=heldout.labels,
+        features=features,
+        seed=seed,
+    )
+
+
+def load(
+    path: str | Path, *, network: nn.Module | None = None, device: str = "auto", step_weights: str = "ema"
+) -> Run:
+    """Open a run folder. Nothing in it is executed: tensors are safetensors, the rest is JSON and YAML.
+
+    Args:
+        path: the folder.
+        network: for a run trained with a module of the user's own, one of the same architecture.
+        device: `auto`, `cpu`, `cuda`, `mps`.
+        step_weights: `ema` for the averaged weights, `model` for the last ones.
+
+    Raises:
+        InputError: no run there, no whole checkpoint, or one of another shape.
+    """
+    path = Path(path)
+    if step_weights not in ("ema", "model"):
+        raise InputError(f"step_weights={step_weights!r}: give ema or model")
+    config, info = read_run_config(path), read_info(path)
+    checkpoint = load_checkpoint(path)
+    field = make_field(config, info, network)
+    weights = {k: v for k, v in checkpoint.tensors[step_weights].items() if k != "n_averaged"}
+    try:
+        field.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split("\n\t")[1:2]) or str(error).splitlines()[0]
+        raise InputError(
+            f"run {path}: its checkpoint is of another shape than its configuration says ({reason.strip()})"
+        ) from None
+    field = field.to(choose_device(device)).eval().requires_grad_(requires_grad=False)
+    return Run(path, config, info, field, checkpoint.step, checkpoint.passed_over)
+
+
+def fit(
+    process: LinearProcess | str,
+    data: str | Path | Tensor | Dataset | Any,  # noqa: ANN401  # numpy arrays too
+    *,
+    minutes: float | None = None,
+    steps: int | None = None,
+    out: str | Path | None = None,
+    network: nn.Module | None = None,
+    resume: bool = False,
+    watch: Callable[[TrainStep], None] | None = None,
+    **options: Any,  # noqa: ANN401
+) -> Run:
+    """Train a field for a process on data; return the run.
+
+    Args:
+        process: an object or a specification such as `poisson:D=128`.
+        data: a built-in name, a path, an array or a tensor: see `unstir.data.load`.
+        minutes: the budget in time (1 by default).
+        steps: the budget in steps, in its place.
+        out: the run folder; by default a new one under `runs/`.
+        network: a module `network(x, noise, label)` in place of the built-in ones.
+        resume: go on with the run in `out`.
+        watch: called with each `TrainStep`.
+        options: any other field of `TrainConfig`, such as `lr` or `seed`.
+
+    Raises:
+        InputError: bad data or options, a folder that holds a run, a full disk.
+    """
+    given = isinstance(data, (str, Path))
+    source = None if given else load_data(data)
+    name = process if isinstance(process, str) else process.name
+    if resume:
+        if out is None:
+            raise InputError("resume: give the run's folder as out=...")
+        session = resume_session(Path(out), source, network)
+    else:
+        if minutes is None and steps is None:
+            minutes = 1.0
+        values = {
+            "data": str(data) if given else "array",
+            "process": name,
+            "minutes": minutes,
+            "steps": steps,
+        }
+        config = make_config(values | options)
+        path = Path(out) if out is not None else new_run_path(config)
+        session = start_session(config, path, source, network)
+    for step in training(session):
+        if watch is not None:
+            watch(step)
+    return load(session.path, network=network, device=session.config.device)
+
+
+def new_run_path(config: TrainConfig, root: Path = Path("runs")) -> Path:
+    """A folder under `root` that is not there yet, named after data and process."""
+    stem = f"{Path(config.data).stem}-{config.process}".replace(":", "-").replace("=", "").replace(",", "-")
+    candidates = itertools.chain([stem], (f"{stem}-{i}" for i in itertools.count(2)))
+    return next(root / name for name in candidates if not (root / name).exists())
+
+
+def write_gallery(run: Run, train: Dataset, samples: Tensor, evaluation: Evaluation | None) -> list[Path]:
+    """Leave in the run folder: samples, their nearest training images, evaluation.json."""
+    from unstir.data import save_samples
+    from unstir.measure import nearest_picture
+
+    folder = run.path / "samples"
+    made = []
+    if run.info.kind == "image":
+        made.append(save_samples(folder / "samples.png", samples[:64]))
+        nearest_picture(samples[:16], train.values, folder / "nearest.png")
+        made.append(folder / "nearest.png")
+    else:
+        made.append(save_samples(folder / "samples.npz", samples))
+        if samples.shape[1] == 2:
+            made.append(save_samples(folder / "samples.png", samples))
+    if evaluation is not None:
+        write_text(run.path / "evaluation.json", json.dumps(evaluation.to_dict(), indent=1))
+    return made

@@ -1,0 +1,216 @@
+"""The training loop: a generator of `TrainStep` records, the same for every process.
+
+Data order is a function of (seed, epoch, position), random numbers come from generators whose states are
+kept, and the learning rate depends on step/total: resuming equals never having stopped.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from unstir.errors import InputError
+from unstir.fields import NeuralField
+from unstir.train.budget import Budget
+from unstir.train.checkpoint import Checkpoint, Tensors
+from unstir.train.config import TrainConfig
+
+# (field, data in model units, generator) -> loss
+Objective = Callable[[NeuralField, Tensor, torch.Generator], Tensor]
+
+_MOST_SKIPPED = 50  # steps in a row without a finite gradient: the run has diverged
+
+
+@dataclass(frozen=True, slots=True)
+class TrainStep:
+    """One optimiser step.
+
+    Attributes:
+        index: steps done, from 1.
+        total: steps planned, 0 while the machine's speed is being measured.
+        loss: the batch's mean loss, a scalar tensor; reading it waits for the device.
+        lr: the learning rate.
+        seconds: since training began, over all sessions.
+        skipped: steps so far whose gradient was not finite and that changed nothing.
+    """
+
+    index: int
+    total: int
+    loss: Tensor
+    lr: float
+    seconds: float
+    skipped: int
+
+
+class Trainer:
+    """A field with its optimiser, averaged weights and generators.
+
+    Args:
+        config: the run's configuration.
+        field: the network to train, on its device.
+        data: the training items in model units, `(n, *shape)`, on the same device.
+        objective: what is minimised.
+        bfloat16: whether the network's arithmetic is autocast.
+    """
+
+    def __init__(
+        self, config: TrainConfig, field: NeuralField, data: Tensor, objective: Objective, *, bfloat16: bool
+    ) -> None:
+        self.config = config
+        self.field = field
+        self.data = data
+        self.objective = objective
+        self.bfloat16 = bfloat16
+        self.step = 0
+        self.skipped = 0
+        seconds = None if config.minutes is None else 60 * config.minutes
+        self.budget = Budget(seconds, config.steps or 0)
+        self.optimizer = torch.optim.Adam(field.parameters(), lr=config.lr, betas=(0.9, 0.99), foreach=True)
+        self.average = AveragedModel(field, multi_avg_fn=_PowerAverage(config.ema))
+        self.generator = torch.Generator().manual_seed(config.seed)
+        self._order: tuple[int, Tensor] | None = None
+
+    def __iter__(self) -> Iterator[TrainStep]:
+        """Train until the budget is spent."""
+        self.field.train()
+        in_a_row = 0
+        while not self.budget.done(self.step):
+            start = time.perf_counter()
+            lr = self._learning_rate()
+            loss, finite = self._train_step(lr)
+            self.step += 1
+            in_a_row = 0 if finite else in_a_row + 1
+            self.skipped += not finite
+            if in_a_row >= _MOST_SKIPPED:
+                raise InputError(
+                    f"training diverged: {in_a_row} steps in a row had no finite gradient; "
+                    f"lower lr (now {self.config.lr:g}) or use precision float32"
+                )
+            self.budget.update(self.step, time.perf_counter() - start)
+            yield TrainStep(self.step, self.budget.total, loss, lr, self.budget.spent, self.skipped)
+
+    def _train_step(self, lr: float) -> tuple[Tensor, bool]:
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        batch = self.data[self._indices().to(self.data.device)]
+        with torch.autocast(batch.device.type, torch.bfloat16, enabled=self.bfloat16):
+            loss = self.objective(self.field, batch, self.generator)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self.field.parameters(), self.config.clip, foreach=True)
+        finite = bool(torch.isfinite(norm))
+        if finite:
+            self.optimizer.step()
+            self.average.update_parameters(self.field)
+        return loss.detach(), finite
+
+    def _learning_rate(self) -> float:
+        """Rising over the warm-up, then falling as a half cosine to zero."""
+        done, warmup = self.budget.progress(self.step), self.config.warmup
+        if done < warmup:
+            # While the total is unknown the rise goes by a hundred steps.
+            rise = done / warmup if self.budget.total else min(self.step / 100, 1) * 0.2
+            return self.config.lr * max(rise, 0.01)
+        return self.config.lr * max(0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup))), 1e-3)
+
+    def _indices(self) -> Tensor:
+        """The items of this step: the next `batch` positions of the epochs laid end to end."""
+        n, start = len(self.data), self.step * self.config.batch
+        parts, wanted = [], self.config.batch
+        while wanted:
+            epoch, position = divmod(start, n)
+            part = self._epoch(epoch)[position : position + wanted]
+            parts.append(part)
+            start, wanted = start + len(part), wanted - len(part)
+        return torch.cat(parts)
+
+    def _epoch(self, epoch: int) -> Tensor:
+        if self._order is None or self._order[0] != epoch:
+            seed = (self.config.seed * 1_000_003 + epoch) % 2**63
+            order = torch.randperm(len(self.data), generator=torch.Generator().manual_seed(seed))
+            self._order = (epoch, order)
+        return self._order[1]
+
+    def tensors(self) -> Tensors:
+        """All that a checkpoint keeps as tensors."""
+        averaged = {k.removeprefix("module."): v for k, v in self.average.state_dict().items()}
+        optimizer = {
+            f"{index}.{key}": value
+            for index, entry in self.optimizer.state_dict()["state"].items()
+            for key, value in entry.items()
+        }
+        generators = {"train": self.generator.get_state(), "torch": torch.get_rng_state()}
+        if self.data.is_cuda:
+            generators["cuda"] = torch.cuda.get_rng_state(self.data.device)
+        return {
+            "model": self.field.state_dict(),
+            "ema": averaged,
+            "optimizer": optimizer,
+            "generators": generators,
+        }
+
+    def state(self) -> dict[str, float | int]:
+        """All that a checkpoint keeps as plain values."""
+        return {"total": self.budget.total, "spent": self.budget.spent, "skipped": self.skipped}
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on where a checkpoint stopped.
+
+        Raises:
+            InputError: it is of another network, optimiser or device.
+        """
+        tensors = checkpoint.tensors
+        try:
+            self.field.load_state_dict(tensors["model"])
+            self.average.load_state_dict(
+                {k if k == "n_averaged" else f"module.{k}": v for k, v in tensors["ema"].items()}
+            )
+            entries: dict[int, dict[str, Tensor]] = {}
+            for name, value in tensors["optimizer"].items():
+                index, _, key = name.partition(".")
+                entries.setdefault(int(index), {})[key] = value
+            groups = self.optimizer.state_dict()["param_groups"]
+            self.optimizer.load_state_dict({"state": entries, "param_groups": groups})
+            self.generator.set_state(tensors["generators"]["train"])
+            torch.set_rng_state(tensors["generators"]["torch"])
+            if self.data.is_cuda:
+                torch.cuda.set_rng_state(tensors["generators"]["cuda"], self.data.device)
+            self.budget.total = int(checkpoint.state["total"])
+            self.budget.spent = float(checkpoint.state["spent"])
+            self.skipped = int(checkpoint.state["skipped"])
+        except (KeyError, ValueError, TypeError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(
+                f"checkpoint at step {checkpoint.step}: does not fit this run ({reason}); start a new run"
+            ) from None
+        self.step = checkpoint.step
+
+
+class _PowerAverage:
+    """Power-function averaging: weights ∝ t^γ, so that the width is a fixed share of the run so far.
+
+    The share σ_rel fixes γ by σ_rel² = (γ + 1) / ((γ + 2)² (γ + 3)) (Karras 2024, EDM2, equation 123).
+    """
+
+    def __init__(self, width: float) -> None:
+        low, high = 0.0, 1e4
+        for _ in range(60):
+            middle = 0.5 * (low + high)
+            wide = (middle + 1) / ((middle + 2) ** 2 * (middle + 3)) > width**2
+            low, high = (middle, high) if wide else (low, middle)
+        self.gamma = low
+
+    def __call__(
+        self,
+        averaged: tuple[Tensor, ...] | list[Tensor],
+        current: tuple[Tensor, ...] | list[Tensor],
+        count: Tensor | int,
+    ) -> None:
+        keep = (1 - 1 / (int(count) + 1)) ** (self.gamma + 1)
+        torch._foreach_lerp_(averaged, current, 1 - keep)
