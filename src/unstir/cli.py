@@ -130,6 +130,7 @@ def train(
     noise_std: Annotated[float | None, typer.Option(help="Its standard deviation.")] = None,
     holdout: Annotated[float | None, typer.Option(help="Share of the data held out.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     checkpoint_minutes: Annotated[float | None, typer.Option(help="Time between checkpoints.")] = None,
     network_options: Annotated[
         str | None, typer.Option(help="The network's own, as JSON: '{\"width\": 512}'.")
@@ -146,7 +147,8 @@ def train(
             "data": data, "process": process, "minutes": minutes, "steps": steps, "seed": seed,
             "batch": batch, "lr": lr, "network": network, "precision": precision, "warmup": warmup,
             "clip": clip, "ema": ema, "noise_mean": noise_mean, "noise_std": noise_std,
-            "holdout": holdout, "device": device, "checkpoint_minutes": checkpoint_minutes,
+            "holdout": holdout, "device": device, "threads": threads,
+            "checkpoint_minutes": checkpoint_minutes,
             "network_options": _options_json(network_options), "skip_bad": skip_bad,
         }.items()
         if value is not None
@@ -211,8 +213,8 @@ def _train(session: Session, as_json: bool) -> None:
     budget = f"{config.minutes:g} min" if config.minutes else f"{config.steps} steps"
     err.print(
         f"[bold]{config.process}[/] on [bold]{_plain(session.train.name)}[/]: {len(session.train):,} items "
-        f"of {'×'.join(map(str, session.info.shape))}, {len(session.heldout):,} held out; {config.network} of "
-        f"{parameters:,} parameters, {config.precision} on {trainer.data.device}; {budget}"
+        f"of {'×'.join(map(str, session.info.shape))}, {len(session.heldout):,} held out; {config.network} "
+        f"of {parameters:,} parameters, {config.precision} on {trainer.data.device}; {budget}"
     )
     show_training(training(session), config.batch, config.minutes, err)
     if not trainer.budget.done(trainer.step):

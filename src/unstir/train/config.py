@@ -35,6 +35,7 @@ class TrainConfig(BaseModel):
         holdout: share of the data held out for the evaluation.
         seed: of everything random.
         device: `auto`, `cpu`, `cuda`, `mps`.
+        threads: of the CPU; by default all there are, or for a budget in minutes what is measured faster.
         checkpoint_minutes: time between checkpoints.
         skip_bad: pass over unreadable files among the data.
     """
@@ -58,6 +59,7 @@ class TrainConfig(BaseModel):
     holdout: float = Field(0.2, ge=0, lt=1)
     seed: int = Field(0, ge=0, lt=2**63)
     device: str = "auto"
+    threads: int | None = Field(None, ge=1, le=1024)
     checkpoint_minutes: float = Field(2.0, gt=0)
     skip_bad: bool = False
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import torch
 
 from unstir.errors import InputError
+
+_PATIENCE = 1.1  # all threads must be beaten by this much
 
 
 def choose_device(name: str) -> torch.device:
@@ -33,3 +38,29 @@ def has_fast_bfloat16(device: torch.device) -> bool:
         supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
         return bool(supported and supported())
     return False
+
+
+def choose_threads(work: Callable[[], object]) -> int:
+    """How many threads do `work` fastest: all there are, or one.
+
+    On a machine that others use too, small parallel operations wait for each other's time slices and can be
+    a hundred times slower than on one thread alone.
+    """
+    most = torch.get_num_threads()
+    if most == 1:
+        return 1
+    alone, together = (_fastest(work, threads) for threads in (1, most))
+    torch.set_num_threads(most)
+    return 1 if alone * _PATIENCE < together else most
+
+
+def _fastest(work: Callable[[], object], threads: int) -> float:
+    torch.set_num_threads(threads)
+    best = float("inf")
+    for _ in range(3):
+        start = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - start)
+        if best > 1:
+            break
+    return best

@@ -8,6 +8,7 @@ metrics.jsonl               loss, learning rate and speed, about twice a second
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import signal
 import threading
@@ -30,7 +31,7 @@ from unstir.fields import NeuralField, build_network
 from unstir.train.checkpoint import load_checkpoint, save_checkpoint
 from unstir.train.config import TrainConfig, dump_config, make_config, read_config
 from unstir.train.loop import Trainer, TrainStep
-from unstir.train.machine import choose_device, has_fast_bfloat16
+from unstir.train.machine import choose_device, choose_threads, has_fast_bfloat16
 from unstir.train.objective import denoising_loss
 from unstir.train.storage import explained, write_text
 
@@ -104,6 +105,9 @@ def start(
     }
     config = make_config(values)
     session = _assemble(config, path, data, network, device)
+    if config.threads is None and device.type == "cpu":
+        config = make_config(values | {"threads": _threads(session)})
+        session = dataclasses.replace(session, config=config)
     write_text(path / "data.json", session.info.model_dump_json(indent=1))
     write_text(path / "config.yaml", dump_config(config))
     return session
@@ -123,15 +127,7 @@ def resume(path: Path, source: Dataset | None = None, network: nn.Module | None 
     checkpoint = load_checkpoint(path)
     session.trainer.restore(checkpoint)
     _cut_metrics(path / "metrics.jsonl", checkpoint.step)
-    return Session(
-        path,
-        config,
-        session.info,
-        session.train,
-        session.heldout,
-        session.trainer,
-        checkpoint.passed_over,
-    )
+    return dataclasses.replace(session, passed_over=checkpoint.passed_over)
 
 
 def training(session: Session) -> Iterator[TrainStep]:
@@ -145,7 +141,12 @@ def training(session: Session) -> Iterator[TrainStep]:
     trainer, path = session.trainer, session.path
     saved = noted = time.monotonic()
     at = trainer.step
-    with stop_on_interrupt() as interrupted, explained(path), (path / "metrics.jsonl").open("a") as metrics:
+    with (
+        _using_threads(session.config.threads),
+        stop_on_interrupt() as interrupted,
+        explained(path),
+        (path / "metrics.jsonl").open("a") as metrics,
+    ):
         for step in trainer:
             now = time.monotonic()
             if now - noted >= _METRICS_EVERY or step.index in (1, step.total):
@@ -268,6 +269,32 @@ def _assemble(
         bfloat16=config.precision == "bfloat16",
     )
     return Session(path, config, info, train, heldout, trainer)
+
+
+def _threads(session: Session) -> int:
+    """All threads for a budget in steps, so that it repeats bit for bit; else those that are faster."""
+    if session.config.minutes is None:
+        return torch.get_num_threads()
+    trainer = session.trainer
+    batch = trainer.data[: session.config.batch]
+    x, t = batch, torch.full((len(batch),), trainer.field.process.t_min)
+
+    @torch.no_grad()
+    def forward() -> None:
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=trainer.bfloat16):
+            trainer.field(x, t)
+
+    return choose_threads(forward)
+
+
+@contextmanager
+def _using_threads(threads: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _cut_metrics(path: Path, step: int) -> None:
