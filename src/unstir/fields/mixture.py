@@ -63,20 +63,26 @@ class MixtureField:
         self.weights = weights / weights.sum()
         self.means = means
         self.covariances = (
-            variances[:, :, None] * torch.eye(size, dtype=torch.float64) if isotropic else covariances
+            variances[:, :, None] * torch.eye(size, dtype=torch.float64, device=means.device)
+            if isotropic
+            else covariances
         )
         # λ_k, `(components, N)`, or `(components, 1)` where one stands for all N; U_k, or None for any.
         self._variances, self._vectors = variances, vectors
         self._multiplicity = size if isotropic else 1
         flat = means.flatten(1)[:, None, :]
         self._centres = flat if vectors is None else flat @ vectors
-        # The posterior of log W is about sqrt(2/N) wide or wider.
-        self._nodes, self._log_node_weights = process.noise.mixing_nodes(math.sqrt(2 / size))
+        nodes, log_weights = process.noise.mixing_nodes(size)
+        self._nodes, self._log_node_weights = nodes.to(means.device), log_weights.to(means.device)
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         """Draw `n` data points, float64 `(n, *shape)`, and so the truth that samples are held against."""
-        component = torch.multinomial(self.weights, n, replacement=True, generator=generator)
-        normal = torch.randn((n, math.prod(self.shape)), generator=generator, dtype=torch.float64)
+        source = generator.device
+        component = torch.multinomial(self.weights.to(source), n, replacement=True, generator=generator)
+        normal = torch.randn(
+            (n, math.prod(self.shape)), generator=generator, device=source, dtype=torch.float64
+        )
+        component, normal = component.to(self.means.device), normal.to(self.means.device)
         offset = self._variances[component].sqrt() * normal
         if self._vectors is not None:
             offset = torch.einsum("bij,bj->bi", self._vectors[component], offset)
@@ -123,7 +129,7 @@ class MixtureField:
         return z.square().sum(2, keepdim=True) if self._vectors is None else z.square()
 
     def _logits(self, x: Tensor, t: float) -> tuple[Tensor, Tensor, Tensor, float]:
-        """log p(x, k, W_q) `(components, batch, nodes)`, the rotated offsets, the variances `(k, N, q)`, A."""
+        """log p(x, k, W_q) `(components, batch, nodes)`, the rotated offsets, variances `(k, N, q)`, A."""
         time = torch.tensor(t, dtype=torch.float64)
         A, B = float(self.process.A(time)), float(self.process.B(time))
         z = self._rotated(self.process.basis.coordinates(x).flatten(1).double(), A)

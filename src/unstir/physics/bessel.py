@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-# From this order on, Debye's expansion to u_6 is good to 1e-11 at every argument.
+# From this order on, Debye's expansion to u_6 is good to 3e-10 at every argument.
 _DEBYE_ORDER = 16.0
 
 

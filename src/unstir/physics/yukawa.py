@@ -71,12 +71,14 @@ class InverseGaussianMixture(Noise):
         z, order = torch.sqrt(self.kappa * b), (dimension + 1) / 2
         return torch.sqrt(b / self.kappa) * (log_bessel_k(order - 1, z) - log_bessel_k(order, z)).exp()
 
-    def mixing_nodes(self, spacing: float) -> tuple[Tensor, Tensor]:
+    def mixing_nodes(self, dimension: int) -> tuple[Tensor, Tensor]:
         from scipy.stats import invgauss
 
         law = invgauss(1 / self.kappa, scale=self.kappa)
-        low, high = math.log(float(law.ppf(1e-9))), math.log(float(law.isf(1e-9)))
-        spacing = min(spacing, 0.5 / math.sqrt(max(self.kappa, 1.0)))
-        u = torch.arange(low, high + spacing, spacing, dtype=torch.float64)
+        low, high = float(law.ppf(1e-9)), float(law.isf(1e-9))
+        # The posterior's curvature in log W is sqrt(p² + κb), p = N/2, and b = κ + ‖ε‖² at most κ + N W.
+        N = max(dimension, 2)
+        spacing = (0.25 * N**2 + self.kappa * (self.kappa + N * high)) ** -0.25
+        u = torch.arange(math.log(low), math.log(high) + spacing, spacing, dtype=torch.float64)
         log_weight = -0.5 * u - 0.5 * self.kappa * (u.exp() + torch.exp(-u) - 2)
         return u.exp(), torch.log_softmax(log_weight, 0)
