@@ -19,7 +19,7 @@ from unstir.physics.linear import squared_distances
 
 _BLOCK = 8192
 # Squared distances are taken from one matrix product; float32 serves while its rounding moves
-# no logit by more than this.
+# no logit by much more than this.
 _LOGIT_ERROR = 1e-3
 
 
@@ -44,10 +44,16 @@ class ExactField:
             raise InputError(f"data: {int((~data.isfinite()).sum())} values are NaN or infinite; remove them")
         if weights is None:
             weights = torch.ones(len(data), device=data.device)
-        if weights.shape != (len(data),) or not bool((weights >= 0).all()) or not float(weights.sum()) > 0:
+        if (
+            weights.shape != (len(data),)
+            or not bool((weights >= 0).all())
+            or not 0 < float(weights.sum()) < math.inf
+        ):
             raise InputError(f"weights: give one non-negative share for each of the {len(data)} points")
         self.process = process
         self.shape = data.shape[1:]
+        # A block of nothing but points of no weight would leave 0/0.
+        data, weights = data[weights > 0], weights[weights > 0]
         self._data = process.basis.coordinates(data).flatten(1)
         self._log_weights = (weights.double() / weights.double().sum()).log()
         self._largest = float((self._data.double() ** 2).sum(1).max())
