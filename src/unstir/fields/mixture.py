@@ -62,11 +62,6 @@ class MixtureField:
         self.shape = shape
         self.weights = weights / weights.sum()
         self.means = means
-        self.covariances = (
-            variances[:, :, None] * torch.eye(size, dtype=torch.float64, device=means.device)
-            if isotropic
-            else covariances
-        )
         # λ_k, `(components, N)`, or `(components, 1)` where one stands for all N; U_k, or None for any.
         self._variances, self._vectors = variances, vectors
         self._multiplicity = size if isotropic else 1
@@ -74,6 +69,16 @@ class MixtureField:
         self._centres = flat if vectors is None else flat @ vectors
         nodes, log_weights = process.noise.mixing_nodes(size)
         self._nodes, self._log_node_weights = nodes.to(means.device), log_weights.to(means.device)
+
+    @property
+    def covariances(self) -> Tensor:
+        """Σ_k, float64 `(components, N, N)`."""
+        if self._vectors is None:
+            size = self.means[0].numel()
+            return self._variances[:, :, None] * torch.eye(
+                size, dtype=torch.float64, device=self.means.device
+            )
+        return (self._vectors * self._variances[:, None, :]) @ self._vectors.mT
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         """Draw `n` data points, float64 `(n, *shape)`, and so the truth that samples are held against."""
