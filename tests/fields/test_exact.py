@@ -140,7 +140,7 @@ def test_samples_land_on_the_points_with_the_right_shares(name: str, device: tor
 
 
 def test_samples_of_the_cauchy_law_land_as_far_as_its_tails_let_them(device: torch.device) -> None:
-    # At σ_min a Cauchy draw lies d or farther from its point with probability σ_min/d, and D is off by about d³:
+    # At σ_min a Cauchy draw lies d or more from its point with probability σ_min/d, and D is off by about d³:
     # that many stay between the points whatever the solver, and no more do.
     process = poisson(D=1, sigma_min=0.001)
     field = ExactField(process, POINTS.to(device), SHARES.to(device))

@@ -63,7 +63,8 @@ class MixtureField:
         self.weights = weights / weights.sum()
         self.means = means
         # λ_k, `(components, N)`, or `(components, 1)` where one stands for all N; U_k, or None for any.
-        self._variances, self._vectors = variances, vectors
+        self._variances: Tensor = variances
+        self._vectors: Tensor | None = vectors
         self._multiplicity = size if isotropic else 1
         flat = means.flatten(1)[:, None, :]
         self._centres = flat if vectors is None else flat @ vectors
@@ -75,9 +76,8 @@ class MixtureField:
         """Σ_k, float64 `(components, N, N)`."""
         if self._vectors is None:
             size = self.means[0].numel()
-            return self._variances[:, :, None] * torch.eye(
-                size, dtype=torch.float64, device=self.means.device
-            )
+            identity = torch.eye(size, dtype=torch.float64, device=self.means.device)
+            return self._variances[:, :, None] * identity
         return (self._vectors * self._variances[:, None, :]) @ self._vectors.mT
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
