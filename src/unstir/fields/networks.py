@@ -75,23 +75,25 @@ class UNet(nn.Module):
 
     Args:
         shape: `(channels, height, width)`.
-        channels: features at each resolution, each half the one before.
+        channels: features at each resolution, each half the one before; by default (32, 64), and one level
+            of 64 more for images of over 16 pixels.
         layers: residual blocks at each resolution.
-        attention: whether the lowest resolution attends.
+        attention: whether the lowest resolution attends; on small images it costs more than it gives.
     """
 
     def __init__(
         self,
         shape: Sequence[int],
-        channels: Sequence[int] = (32, 64, 64),
+        channels: Sequence[int] | None = None,
         layers: int = 1,
-        attention: bool = True,
+        attention: bool = False,
     ) -> None:
         super().__init__()
         from diffusers import UNet2DModel
 
         if len(shape) != 3:
             raise InputError(f"network unet: items have shape {tuple(shape)}; it needs images, use mlp")
+        channels = channels or ((32, 64) if min(shape[1:]) <= 16 else (32, 64, 64))
         levels = len(channels)
         self.multiple = 2 ** (levels - 1)
         plain, attending = ["DownBlock2D", "UpBlock2D"], ["AttnDownBlock2D", "AttnUpBlock2D"]

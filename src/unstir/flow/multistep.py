@@ -24,7 +24,11 @@ from torch import Tensor
 from unstir.errors import InputError
 from unstir.flow.solver import Path, Solver, combine
 from unstir.flow.streams import Streams
+from unstir.physics import LinearProcess
 
+# At high noise the flow is nearly linear, and this solver exact: its first step leaps to B/A = 0.4 steps (for
+# data of standard deviation ½). Ten evaluations are then worth twenty. Measured: `benchmarks/few_steps.py`.
+_JUMP = 0.4
 _LARGEST_RATIO = 1e6  # stands in for B/A where A = 0
 
 
@@ -59,6 +63,9 @@ class Multistep(Solver):
             before = x
             x = combine(x, B[i + 1] / B[i], *zip(past, row, strict=False))
             yield x, past[0]
+
+    def times(self, process: LinearProcess, steps: int) -> list[float]:
+        return process.times(steps, jump=_JUMP * steps).tolist()
 
     def evaluations(self, steps: int) -> int:
         return steps

@@ -21,7 +21,7 @@ from unstir.flow.solver import Path, Solver, Step
 from unstir.flow.streams import Streams
 from unstir.physics import LinearProcess
 
-DEFAULT_STEPS = 40
+DEFAULT_STEPS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def trajectory(
         x: states at the first time, `(batch, *shape)`.
         solver: multistep by default.
         steps: how many, the last denoising among them.
-        times: falling times in place of the process's own spacing; then `steps` is not used.
+        times: falling times in place of the solver's own; then `steps` is not used.
         streams: random numbers for stochastic solvers, one stream a sample.
         label: class numbers `(batch,)`, or None.
         denoise: end with E[y | x] at the last time; otherwise with the state there.
@@ -66,7 +66,7 @@ def trajectory(
     if times is None:
         if steps < 1:
             raise InputError(f"steps={steps}: at least one step is needed")
-        times = process.times(steps).tolist()
+        times = solver.times(process, steps)
     if any(b >= a for a, b in itertools.pairwise(times)) or len(times) == 0:
         raise InputError("times: must fall from prior to data, each below the one before")
     if streams is None:

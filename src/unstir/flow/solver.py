@@ -83,6 +83,10 @@ class Solver(ABC):
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """From `x` at the first time to the last, yielding (state, last prediction) at each time reached."""
 
+    def times(self, process: LinearProcess, steps: int) -> list[float]:
+        """The times that suit this solver, falling, `steps` of them."""
+        return process.times(steps).tolist()
+
     @abstractmethod
     def evaluations(self, steps: int) -> int | None:
         """Field evaluations that `steps` steps cost, the last denoising among them; None where it varies."""

@@ -81,10 +81,16 @@ class LinearProcess(Process):
         """The time at which the noise-to-signal ratio B/A equals `ratio`, held within [t_min, t_max]."""
         return self.schedule.time_at(ratio / self.scale).clamp(self.t_min, self.t_max)
 
-    def times(self, n: int, rho: float = 7.0) -> Tensor:
+    def times(self, n: int, rho: float = 7.0, jump: float | None = None) -> Tensor:
         """`n` times from `t_max` down to `t_min`, float64, evenly spaced in (B/A)^{1/ρ}.
 
         The flow depends on B/A alone, so one spacing (Karras 2022, equation 5) serves every schedule.
+
+        Args:
+            n: how many, 1 or more.
+            rho: larger puts more of them at low noise.
+            jump: where the second time lies, as B/A for data of standard deviation ½, the rest being
+                spaced from there on. Without it, or where t_max is nearer, they are spaced from t_max.
 
         Raises:
             ValueError: `n` below 1.
@@ -92,8 +98,13 @@ class LinearProcess(Process):
         if n < 1:
             raise ValueError(f"n={n}: at least one time is needed")
         ends = torch.tensor([self.t_max, self.t_min], dtype=torch.float64)
-        high, low = ((self.B(ends) / self.A(ends)) ** (1 / rho)).tolist()
-        times = self.time_at(torch.linspace(high, low, n, dtype=torch.float64) ** rho)
+        high, low = (self.B(ends) / self.A(ends)).tolist()
+        leap = n > 2 and jump is not None and jump * self.scale < high
+        start = jump * self.scale if leap and jump is not None else high
+        root = torch.linspace(start ** (1 / rho), low ** (1 / rho), n - leap, dtype=torch.float64)
+        times = self.time_at(root**rho)
+        if leap:
+            times = torch.cat([times[:1], times])
         times[0] = self.t_max
         if n > 1:
             times[-1] = self.t_min
