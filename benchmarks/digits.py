@@ -2,8 +2,8 @@
 
     python benchmarks/digits.py [--minutes 1] [--out runs/benchmark-digits] [--json]
 
-Needs a quiet machine: each training is alone. Sliced Wasserstein distance (SW) is to held-out digits, beside that
-of a full-covariance Gaussian fit and of real digits at the same n; the samples are in each run's folder.
+Needs a quiet machine: each training is alone. Sliced Wasserstein distance (SW) is to held-out digits, beside
+that of a full-covariance Gaussian fit and of real digits at the same n; samples are in each run's folder.
 """
 
 import argparse
@@ -26,9 +26,7 @@ def main() -> None:
     arguments = parser.parse_args()
     rows = []
     if not arguments.json:
-        print(
-            "process              steps   wall s   SW       Gaussian   real     precision   coverage   novelty"
-        )
+        print("process              steps   wall s   SW       Gaussian   real     precision   coverage   new")
     for name in arguments.processes:
         folder = arguments.out / name.replace(":", "-").replace("=", "")
         command = [sys.executable, "-m", "unstir", "train", "--data", "digits", "--process", name]

@@ -80,7 +80,7 @@ def hero(run: unstir.Run, path: Path) -> None:
     FigureCanvasAgg(figure)
     axes = figure.subplots(2, shown, gridspec_kw={"wspace": 0.06, "hspace": 0.06})
     figure.subplots_adjust(0.005, 0.01, 0.995, 0.99)
-    picks = [0, 12, 22, 28, 33, 38, 44, 60]
+    picks = [0, 31, 38, 42, 45, 48, 52, 60]
     for column, pick in enumerate(picks):
         state = spiral_walk[pick].state
         # The frame follows the middle 80 % of the cloud.
