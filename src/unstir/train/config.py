@@ -5,13 +5,19 @@ The run keeps the resolved one in `config.yaml`, so that the folder alone says h
 
 from __future__ import annotations
 
+import difflib
+import json
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from unstir.data.wording import LONGEST, quoted, reason
 from unstir.errors import InputError
+
+_LARGEST = 50_000  # bytes: a configuration has about twenty lines
+_DEEPEST = 20
 
 
 class TrainConfig(BaseModel):
@@ -44,9 +50,9 @@ class TrainConfig(BaseModel):
 
     data: str
     process: str = "poisson:D=128"
-    minutes: float | None = Field(None, gt=0)
-    steps: int | None = Field(None, ge=1)
-    batch: int = Field(128, ge=1)
+    minutes: float | None = Field(None, gt=0, le=1e6)
+    steps: int | None = Field(None, ge=1, le=10**12)
+    batch: int = Field(128, ge=1, le=2**20)
     network: Literal["auto", "mlp", "unet", "custom"] = "auto"
     network_options: dict[str, Any] = Field(default_factory=dict)
     lr: float = Field(2e-3, gt=0)
@@ -54,14 +60,24 @@ class TrainConfig(BaseModel):
     clip: float = Field(1.0, gt=0)
     ema: float = Field(0.05, gt=0, le=0.25)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    noise_mean: float = -1.2
-    noise_std: float = Field(1.2, gt=0)
+    noise_mean: float = Field(-1.2, ge=-20, le=20)
+    noise_std: float = Field(1.2, gt=0, le=20)
     holdout: float = Field(0.2, ge=0, lt=1)
     seed: int = Field(0, ge=0, lt=2**63)
     device: str = "auto"
     threads: int | None = Field(None, ge=1, le=1024)
     checkpoint_minutes: float = Field(2.0, gt=0)
     skip_bad: bool = False
+
+    @field_validator("network_options")
+    @classmethod
+    def _plain(cls, value: dict[str, Any]) -> dict[str, Any]:
+        """What config.yaml gives back: numbers, texts, lists, mappings."""
+        try:
+            plain: dict[str, Any] = json.loads(json.dumps(value, allow_nan=False))
+        except (TypeError, ValueError, RecursionError):
+            raise ValueError('give plain finite values such as {"width": 512}') from None
+        return plain
 
     @model_validator(mode="after")
     def _one_budget(self) -> TrainConfig:
@@ -89,16 +105,47 @@ def read_config(path: Path) -> dict[str, Any]:
         InputError: no such file, no YAML, or no mapping of options.
     """
     try:
-        if path.stat().st_size > 1_000_000:
-            raise InputError(f"config {path}: is over 1 MB; this is no configuration")
-        values = yaml.safe_load(path.read_text("utf-8"))
+        if path.exists() and not path.is_file():
+            raise InputError(f"config {path}: is no file")
+        if path.stat().st_size > _LARGEST:
+            raise InputError(f"config {path}: is over {_LARGEST // 1000} kB; this is no configuration")
+        text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"config {path}: cannot be read ({error})") from None
-    except (yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"config {path}: is not YAML ({str(error).splitlines()[0]})") from None
+        raise InputError(f"config {path}: cannot be read ({reason(error)})") from None
+    try:
+        values = yaml.load(text, _Loader)  # noqa: S506  # a SafeLoader
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        problem = getattr(error, "problem", None) or reason(error)
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise InputError(f"config {path}: is not YAML that can be used ({problem}{line})") from None
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise InputError(f"config {path}: give options as 'name: value' lines")
     return values
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without aliases, a few of which stand for gigabytes; without deep nesting, which takes time
+    quadratic in its depth; and without a key given twice.
+    """
+
+    def fetch_flow_collection_start(self, TokenClass: type[yaml.Token]) -> None:
+        if self.flow_level > _DEEPEST:
+            raise yaml.MarkedYAMLError(problem="the nesting is too deep", problem_mark=self.get_mark())
+        super().fetch_flow_collection_start(TokenClass)
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(problem="aliases are not taken", problem_mark=self.get_mark())
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for index, key in enumerate(keys):
+            if key in keys[:index]:
+                mark = node.value[index][0].start_mark
+                raise yaml.MarkedYAMLError(problem=f"{quoted(key)} is given twice", problem_mark=mark)
+        return super().construct_mapping(node, deep)
 
 
 def dump_config(config: TrainConfig) -> str:
@@ -112,11 +159,21 @@ def _explain(error: ValidationError) -> str:
         place = ".".join(str(part) for part in item["loc"])
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
-            parts.append(f"{place}: is no option; known: {', '.join(TrainConfig.model_fields)}")
+            near = difflib.get_close_matches(place, TrainConfig.model_fields, 1)
+            hint = f"; did you mean {near[0]}?" if near else "."
+            name = place if place.isidentifier() and len(place) < LONGEST else quoted(place)
+            parts.append(f"{name}: is no option{hint} Known: {', '.join(TrainConfig.model_fields)}")
         elif item["type"] == "missing":
             parts.append(f"{place}: is missing")
         elif place:
-            parts.append(f"{place}={item['input']!r}: {message[0].lower()}{message[1:]}")
+            parts.append(f"{place}={_shown(item['input'])}: {message[0].lower()}{message[1:]}")
         else:
             parts.append(message)
     return "; ".join(parts)
+
+
+def _shown(value: object) -> str:
+    """A value as it may stand in a line, whatever its size."""
+    if isinstance(value, float | bool | None) or (isinstance(value, int) and abs(value) < 10**30):
+        return repr(value)
+    return quoted(value) if isinstance(value, str) else f"a {type(value).__name__}"
