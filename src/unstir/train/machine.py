@@ -9,6 +9,7 @@ import torch
 
 from unstir.errors import InputError
 
+_DEVICES = ("cpu", "cuda", "mps")
 _PATIENCE = 1.1  # all threads must be beaten by this much
 
 
@@ -24,6 +25,11 @@ def choose_device(name: str) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in _DEVICES:
+        raise InputError(f"device={name}: is no device known here; give auto, {', '.join(_DEVICES)}")
+    try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError):
         raise InputError(f"device={name}: is not available on this machine; give auto or cpu") from None
@@ -49,8 +55,10 @@ def choose_threads(work: Callable[[], object]) -> int:
     most = torch.get_num_threads()
     if most == 1:
         return 1
-    alone, together = (_fastest(work, threads) for threads in (1, most))
-    torch.set_num_threads(most)
+    try:
+        alone, together = (_fastest(work, threads) for threads in (1, most))
+    finally:
+        torch.set_num_threads(most)
     return 1 if alone * _PATIENCE < together else most
 
 
