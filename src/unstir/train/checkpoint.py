@@ -1,7 +1,8 @@
 """Checkpoints: `checkpoints/step-000123/` with tensors as safetensors, `state.json`, `manifest.json` last.
 
-The manifest holds the size and SHA-256 of every other file; a checkpoint without one that verifies is passed
-over, and said to be. No pickle is ever read. The two newest are kept.
+The manifest holds the size and SHA-256 of every other file. A checkpoint whose manifest does not verify, or
+whose tensors are of other shapes than the run's, is passed over, and said to be. No pickle is ever read. The
+two newest are kept.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from unstir.errors import InputError
 from unstir.train.storage import explained, new_folder
 
 _KEPT = 2
+_LARGEST_JSON = 1_000_000  # bytes
 _NAME = re.compile(r"step-(\d{6,})")
 _FILES = ("model", "ema", "optimizer", "generators")
 
@@ -35,7 +37,7 @@ class Checkpoint:
         step: steps done.
         tensors: by file: model, ema, optimizer, generators.
         state: plain values: the plan, seconds spent, steps skipped.
-        passed_over: newer checkpoints that do not verify, each as 'name: reason'.
+        passed_over: newer checkpoints that cannot be used, each as 'name: reason'.
     """
 
     step: int
@@ -69,29 +71,58 @@ def save_checkpoint(
             for file in sorted(temporary.iterdir())
         }
         (temporary / "manifest.json").write_text(json.dumps(manifest, indent=1))
-    for _, old in _list(folder)[_KEPT:]:
+    others = [old for _, old in _list(folder) if old != target]
+    for old in others[_KEPT - 1 :]:
         shutil.rmtree(old, ignore_errors=True)
     return target
 
 
-def load_checkpoint(run: Path) -> Checkpoint:
-    """The newest checkpoint that verifies.
+def has_checkpoints(run: Path) -> bool:
+    """Whether a checkpoint was ever kept in `run`, whole or not."""
+    return bool(_list(run / "checkpoints"))
+
+
+def load_checkpoint(run: Path, like: Mapping[str, Mapping[str, Tensor]] | None = None) -> Checkpoint:
+    """The newest checkpoint that can be used.
+
+    Args:
+        run: the run folder.
+        like: by file, tensors of the names and shapes that its tensors must have; files left out may have
+            any, and a part of the optimizer's is enough, since it knows only what had a gradient.
 
     Raises:
         InputError: there is none; the line names each that was passed over, and why.
     """
     found = _list(run / "checkpoints")
     if not found:
-        raise InputError(f"run {run}: has no checkpoint; train it first (unstir train --out {run})")
+        raise InputError(f"run {run}: has no checkpoint yet; go on with unstir train --resume --out {run}")
     passed: list[str] = []
     for step, path in found:
         try:
             tensors, state = _read(path, step)
-        except (InputError, OSError) as error:
+            for name, group in (like or {}).items():
+                _check_shapes(f"{name}.safetensors", tensors[name], group, partly=name == "optimizer")
+        except InputError as error:
             passed.append(f"{path.name}: {error}")
-            continue
-        return Checkpoint(step, tensors, state, tuple(passed))
-    raise InputError(f"run {run}: no checkpoint is whole ({'; '.join(passed)}); train it again")
+        except OSError as error:
+            passed.append(f"{path.name}: cannot be read ({error.strerror})")
+        else:
+            return Checkpoint(step, tensors, state, tuple(passed))
+    raise InputError(f"run {run}: no checkpoint can be used ({'; '.join(passed)}); train it again")
+
+
+def set_aside(run: Path, step: int) -> None:
+    """Rename the checkpoints after `step` to `….damaged`: a run that goes on from there makes its own.
+
+    Raises:
+        InputError: the disk may not be written to.
+    """
+    for later, path in _list(run / "checkpoints"):
+        if later > step:
+            target = path.with_name(f"{path.name}.damaged")
+            with explained(target):
+                shutil.rmtree(target, ignore_errors=True)
+                path.rename(target)
 
 
 def _list(folder: Path) -> list[tuple[int, Path]]:
@@ -120,6 +151,9 @@ def _read(path: Path, step: int) -> tuple[Tensors, dict[str, Any]]:
             )
         if _digest(file) != entry.get("sha256"):
             raise InputError(f"{name} does not have the manifest's SHA-256: it was changed")
+    extra = sorted(f.name for f in path.iterdir() if f.name not in expected | {"manifest.json"})
+    if extra := [name for name in extra if not name.startswith(".")]:  # .DS_Store and the like do no harm
+        raise InputError(f"{extra[0]} is no part of a checkpoint")
     state = _json(path / "state.json")
     if state.get("step") != step:
         raise InputError("state.json is of another step")
@@ -129,14 +163,31 @@ def _read(path: Path, step: int) -> tuple[Tensors, dict[str, Any]]:
         raise InputError(f"its tensors cannot be read ({error})") from None
 
 
+def _check_shapes(
+    file: str, found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], *, partly: bool
+) -> None:
+    for name in sorted(found.keys() | wanted.keys()):
+        if name not in wanted:
+            raise InputError(f"{file} holds {name}, which this run does not have")
+        if name not in found:
+            if partly:
+                continue
+            raise InputError(f"{file} lacks {name}, which this run has")
+        if found[name].shape != wanted[name].shape:
+            raise InputError(
+                f"{file} is of another shape: {name} is {tuple(found[name].shape)}, "
+                f"in this run {tuple(wanted[name].shape)}"
+            )
+
+
 def _json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise InputError(f"{path.name} is missing")
+    if path.stat().st_size > _LARGEST_JSON:
+        raise InputError(f"{path.name} is too large")
     try:
-        if path.stat().st_size > 10_000_000:
-            raise InputError(f"{path.name} is too large")
         value = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path.name} is missing") from None
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         raise InputError(f"{path.name} is not JSON") from None
     if not isinstance(value, dict):
         raise InputError(f"{path.name} is not a mapping")
