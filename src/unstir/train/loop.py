@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -74,6 +75,7 @@ class Trainer:
         self.optimizer = torch.optim.Adam(field.parameters(), lr=config.lr, betas=(0.9, 0.99), foreach=True)
         self.average = AveragedModel(field, multi_avg_fn=_PowerAverage(config.ema))
         self.generator = torch.Generator().manual_seed(config.seed)
+        self._randomness = _Randomness(config.seed, data.device)
         self._order: tuple[int, Tensor] | None = None
 
     def __iter__(self) -> Iterator[TrainStep]:
@@ -83,7 +85,8 @@ class Trainer:
         while not self.budget.done(self.step):
             start = time.perf_counter()
             lr = self._learning_rate()
-            loss, finite = self._train_step(lr)
+            with self._randomness.installed(), self._out_of_memory_explained():
+                loss, finite = self._train_step(lr)
             self.step += 1
             in_a_row = 0 if finite else in_a_row + 1
             self.skipped += not finite
@@ -109,6 +112,18 @@ class Trainer:
             self.optimizer.step()
             self.average.update_parameters(self.field)
         return loss.detach(), finite
+
+    @contextmanager
+    def _out_of_memory_explained(self) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as error:
+            if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
+                raise InputError(
+                    f"batch={self.config.batch}: a step does not fit into the memory of {self.data.device}; "
+                    "give a smaller batch or network"
+                ) from None
+            raise
 
     def _learning_rate(self) -> float:
         """Rising over the warm-up, then falling as a half cosine to zero."""
@@ -145,15 +160,22 @@ class Trainer:
             for index, entry in self.optimizer.state_dict()["state"].items()
             for key, value in entry.items()
         }
-        generators = {"train": self.generator.get_state(), "torch": torch.get_rng_state()}
-        if self.data.is_cuda:
-            generators["cuda"] = torch.cuda.get_rng_state(self.data.device)
+        generators = {"train": self.generator.get_state(), **self._randomness.states}
         return {
             "model": self.field.state_dict(),
             "ema": averaged,
             "optimizer": optimizer,
             "generators": generators,
         }
+
+    def expected(self) -> Tensors:
+        """Tensors of the names and shapes that a checkpoint of this run has."""
+        tensors = self.tensors()
+        for index, parameter in enumerate(self.field.parameters()):
+            moments = dict.fromkeys(("exp_avg", "exp_avg_sq"), parameter)
+            entry = {"step": torch.zeros(()), **moments}
+            tensors["optimizer"] |= {f"{index}.{key}": value.detach() for key, value in entry.items()}
+        return tensors
 
     def state(self) -> dict[str, float | int]:
         """All that a checkpoint keeps as plain values."""
@@ -178,18 +200,42 @@ class Trainer:
             groups = self.optimizer.state_dict()["param_groups"]
             self.optimizer.load_state_dict({"state": entries, "param_groups": groups})
             self.generator.set_state(tensors["generators"]["train"])
-            torch.set_rng_state(tensors["generators"]["torch"])
-            if self.data.is_cuda:
-                torch.cuda.set_rng_state(tensors["generators"]["cuda"], self.data.device)
+            self._randomness.states = {name: tensors["generators"][name] for name in self._randomness.states}
             self.budget.total = int(checkpoint.state["total"])
             self.budget.spent = float(checkpoint.state["spent"])
             self.skipped = int(checkpoint.state["skipped"])
-        except (KeyError, ValueError, TypeError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
+        except (KeyError, ValueError, TypeError, RuntimeError, OverflowError) as error:
+            reason = f"{type(error).__name__}: {str(error).splitlines()[0]}"
             raise InputError(
                 f"checkpoint at step {checkpoint.step}: does not fit this run ({reason}); start a new run"
             ) from None
         self.step = checkpoint.step
+
+
+class _Randomness:
+    """torch's own generators as this run sees them: what dropout draws from, seeded, and nobody else's.
+
+    Attributes:
+        states: by name: `torch`, and `cuda` on such a device.
+    """
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self._cuda = [device] if device.type == "cuda" else []
+        self.states = {"torch": torch.Generator().manual_seed(seed).get_state()}
+        if self._cuda:
+            self.states["cuda"] = torch.Generator(device).manual_seed(seed).get_state()
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Torch draws from these states within the block, and from the caller's again after it."""
+        with torch.random.fork_rng(devices=self._cuda, device_type="cuda" if self._cuda else None):
+            torch.set_rng_state(self.states["torch"])
+            for device in self._cuda:
+                torch.cuda.set_rng_state(self.states["cuda"], device)
+            yield
+            self.states = {"torch": torch.get_rng_state()}
+            for device in self._cuda:
+                self.states["cuda"] = torch.cuda.get_rng_state(device)
 
 
 class _PowerAverage:
