@@ -5,14 +5,17 @@ For data of variance s² the state has variance V = A²s² + B², and
     D(x, t) = c_skip x + c_out F(c_in x, c_noise)
     c_skip = A s²/V     c_out = s B/√V     c_in = 1/√V     c_noise = ¼ ln(B/A)
 
-keeps F's input and target at variance 1 for every A and B (Karras 2022, appendix B.6, with A free). Under
-a heavy-tailed law of noise a state far out is taken for what it shows: its mean square over
-`Noise.tail` replaces V, so that a Cauchy draw of 10⁴ σ enters the network at size 1 like any other.
+keeps F's input and target at variance 1 for every A and B (Karras 2022, appendix B.6, with A free). Where the
+law of noise mixes variances W, each coefficient is its mean over W given the state's own size
+
+    p(W | x) ∝ p(W) V_W^{−ν/2} exp(−ν ‖x‖²/(2 N V_W))     V_W = A²s² + B²W     ν = 4
+
+with ν far below N, since data differ in size too; and c_out² is the mean square that the skip path leaves. So
+a Cauchy draw of 10⁴ σ enters the network at size 1 like any other, and its loss weighs no more than theirs.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -22,6 +25,7 @@ from unstir.fields.field import Slice
 from unstir.physics import DATA_STD, LinearProcess
 from unstir.physics.process import per_item
 
+_EVIDENCE = 4  # ν
 # Where the signal is gone altogether (A = 0) the noise level is as good as this.
 _SMALLEST_SIGNAL = 1e-6
 
@@ -36,6 +40,9 @@ class NeuralField(nn.Module):
         shape: of one item, so that sampling need not be told.
     """
 
+    _nodes: Tensor
+    _log_weights: Tensor
+
     def __init__(
         self,
         network: nn.Module,
@@ -48,6 +55,9 @@ class NeuralField(nn.Module):
         self.network = network
         self.process = process
         self.std = std
+        nodes, log_weights = process.noise.mixing_nodes(_EVIDENCE)
+        self.register_buffer("_nodes", nodes.float(), persistent=False)
+        self.register_buffer("_log_weights", log_weights.float(), persistent=False)
 
     def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """The denoised states, `(batch, *shape)`, for times `(batch,)`."""
@@ -55,12 +65,14 @@ class NeuralField(nn.Module):
         return per_item(skip, x) * x + per_item(out, x) * self._network(per_item(scale, x) * x, noise, label)
 
     def at(self, t: float) -> Slice:
-        """The field at one time: where the noise has no tail the coefficients are plain numbers."""
-        if math.isfinite(self.process.noise.tail):
+        """The field at one time: where W does not vary the coefficients are plain numbers."""
+        if self.process.noise.mixed:
             return lambda x, label: self(x, torch.full((len(x),), t, dtype=x.dtype, device=x.device), label)
         time = torch.tensor(t, dtype=torch.float64)
         A, B = self.process.A(time), self.process.B(time)
-        skip, out, scale, noise = (float(c) for c in self._precondition(A, B**2))
+        variance = A**2 * self.std**2 + B**2
+        scale, noise = float(variance.rsqrt()), float(_level(A, B**2))
+        skip, out = float(A * self.std**2 / variance), float(self.std * B * variance.rsqrt())
 
         def denoise(x: Tensor, label: Tensor | None) -> Tensor:
             level = torch.full((len(x),), noise, dtype=x.dtype, device=x.device)
@@ -87,14 +99,21 @@ class NeuralField(nn.Module):
         return out if out.dtype == x.dtype else out.to(x.dtype)
 
     def _coefficients(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        A, B = self.process.A(t), self.process.B(t)
-        energy = x.flatten(1).square().mean(1).to(t.dtype)
-        excess = (energy / self.process.noise.tail - A**2 * self.std**2 - B**2).clamp_min(0)
-        skip, out, scale, noise = self._precondition(A, B**2 + excess)
-        return skip, out, scale, noise.to(x.dtype)
+        """(c_skip, c_out, c_in, c_noise), each `(batch,)`."""
+        A, B = self.process.A(t)[:, None], self.process.B(t)[:, None]
+        energy = x.flatten(1).square().mean(1, keepdim=True).to(t.dtype)
+        signal, noise = A**2 * self.std**2, B**2 * self._nodes.to(t.dtype)
+        variance = signal + noise
+        logits = self._log_weights.to(t.dtype) - 0.5 * _EVIDENCE * (variance.log() + energy / variance)
+        share = torch.softmax(logits, 1)
+        best = A * self.std**2 / variance
+        skip = (share * best).sum(1, keepdim=True)
+        left = self.std**2 * noise / variance + (best - skip).square() * energy
+        out = (share * left).sum(1).sqrt()
+        scale = (share * variance.rsqrt()).sum(1)
+        return skip[:, 0], out, scale, (share * _level(A, noise)).sum(1).to(x.dtype)
 
-    def _precondition(self, A: Tensor, squared: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """(c_skip, c_out, c_in, c_noise) for noise of variance `squared`."""
-        variance = A**2 * self.std**2 + squared
-        noise = 0.125 * torch.log(squared / A.clamp_min(_SMALLEST_SIGNAL) ** 2)
-        return A * self.std**2 / variance, self.std * (squared / variance).sqrt(), variance.rsqrt(), noise
+
+def _level(A: Tensor, squared: Tensor) -> Tensor:
+    """c_noise = ¼ ln(B/A) from A and B²."""
+    return 0.125 * torch.log(squared / A.clamp_min(_SMALLEST_SIGNAL) ** 2)

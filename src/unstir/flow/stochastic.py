@@ -35,7 +35,7 @@ def law_noise(
     """√W n at the state `x` of time i, with W given what x shows, from each sample's own stream."""
     normal, uniform = streams.normal(x)
     noise = path.process.noise
-    if not math.isfinite(noise.tail):
+    if not noise.mixed:
         return normal
     A, B, dimension = path.A[i], path.B[i], x[0].numel()
     d = path.slices[i](x, label) if prediction is None else prediction

@@ -22,11 +22,10 @@ class Noise(ABC):
     """A law of ε in any dimension N. Mixing variables W are float64, whatever the state's dtype.
 
     Attributes:
-        tail: a state whose mean square exceeds its expected variance this many times is a draw of the tail:
-            a network sees it at the size it shows. Infinite where there are no such states.
+        mixed: whether W varies.
     """
 
-    tail: ClassVar[float] = math.inf
+    mixed: ClassVar[bool] = True
 
     @abstractmethod
     def mixing(self, n: int, generator: torch.Generator) -> Tensor:
@@ -71,6 +70,8 @@ class Noise(ABC):
 class Gaussian(Noise):
     """W = 1: the normal law of every diffusion."""
 
+    mixed: ClassVar[bool] = False
+
     def mixing(self, n: int, generator: torch.Generator) -> Tensor:
         return torch.ones(n, dtype=torch.float64, device=generator.device)
 
@@ -96,7 +97,6 @@ class StudentT(Noise):
     """
 
     D: float
-    tail: ClassVar[float] = 16.0
 
     def mixing(self, n: int, generator: torch.Generator) -> Tensor:
         shape = torch.full((n,), self.D / 2, dtype=torch.float64, device=generator.device)

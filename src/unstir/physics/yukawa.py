@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -27,7 +26,6 @@ class InverseGaussianMixture(Noise):
     """W ~ inverse-Gaussian with mean 1 and shape κ: the multivariate normal inverse-Gaussian law."""
 
     kappa: float
-    tail: ClassVar[float] = 16.0
 
     def mixing(self, n: int, generator: torch.Generator) -> Tensor:
         # Michael, Schucany & Haas 1976: the smaller root of a quadratic, or its inverse.
