@@ -53,10 +53,13 @@ class Adaptive(Solver):
         from torchdiffeq import odeint
 
         process = path.process
-        level = [math.log(max(a, 1e-6) / b) for a, b in zip(path.A, path.B, strict=True)]
+        level = torch.tensor(
+            [math.log(max(a, 1e-6) / b) for a, b in zip(path.A, path.B, strict=True)], dtype=torch.float64
+        )
 
         def slope(lam: Tensor, z: Tensor) -> Tensor:
-            ratio = torch.exp(-lam)
+            # Where the flow hardly moves at first, the guess of a first step looks far beyond the end.
+            ratio = torch.exp(-lam.clamp(level[0], level[-1]))
             time = process.time_at(ratio)
             d = path.field.at(float(time))(z * float(process.B(time)), label)
             return d / ratio.to(d.dtype)
@@ -67,11 +70,11 @@ class Adaptive(Solver):
         solved: Tensor = odeint(
             slope,
             x / path.B[0],
-            torch.tensor(level, dtype=torch.float64),
+            level,
             rtol=self.rtol,
             atol=self.atol,
             method="dopri5",
-            options={"norm": worst, "dtype": torch.float64},
+            options={"norm": worst, "dtype": torch.float64, "step_t": level[-1:]},
         )
         return solved
 

@@ -71,7 +71,8 @@ def log_likelihood(
     level = torch.log(A.clamp_min(1e-6) / B)
 
     def slope(lam: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        ratio = torch.exp(-lam)
+        # The solver's guess of a first step may look beyond the end.
+        ratio = torch.exp(-lam.clamp(level[1], level[0]))
         time = process.time_at(ratio)
         with torch.enable_grad():
             x = (state[0] * float(process.B(time))).requires_grad_()
@@ -81,9 +82,8 @@ def log_likelihood(
 
     start = (data / float(B[0]), torch.zeros(len(data), dtype=torch.float64, device=data.device))
     with torch.no_grad():
-        z, change = odeint(
-            slope, start, level, rtol=rtol, atol=atol, method="dopri5", options={"dtype": torch.float64}
-        )
+        options = {"dtype": torch.float64, "step_t": level[1:]}
+        z, change = odeint(slope, start, level, rtol=rtol, atol=atol, method="dopri5", options=options)
     prior: Tensor = process.log_prior(z[-1] * float(B[1])) + size * math.log(float(B[1]))
     # dz/dλ has divergence A tr(∂D/∂x); the density of z falls by its integral along the flow.
     total: Tensor = prior + change[-1] - size * math.log(float(B[0]))
