@@ -48,21 +48,22 @@ def refused() -> Refused:
 def mixture() -> Mixture:
     """Well separated Gaussians carried by a process: three in 2-D, in more dimensions two.
 
-    Together their standard deviation is about ½. In many dimensions the axes are random and the variances
-    along them fall as those of images do, k^{-3/2}. That leaves about five that count, so that 20,000 samples
-    tell a covariance to 3 % (of equal variances in 64 dimensions they would tell it to 10 %).
+    Together they have mean 0 and a standard deviation of about ½. In many dimensions the axes are random and
+    the variances along them fall as those of images do, k^{-3/2}. That leaves about five that count, so that
+    20,000 samples tell a covariance to 3 % (of equal variances in 64 dimensions they would tell it to 10 %).
     """
 
     def make(process: LinearProcess, size: int) -> MixtureField:
         if size == 2:
             weights = torch.tensor([0.45, 0.3, 0.25])
-            means = torch.tensor([[0.7, 0.3], [-0.6, 0.5], [-0.1, -0.7]])
+            means = torch.tensor([[0.6, 0.2], [-0.7, 0.4], [-0.24, -0.84]])
             covariances = torch.tensor(
                 [[[0.03, 0.015], [0.015, 0.02]], [[0.02, -0.01], [-0.01, 0.03]], [[0.04, 0.0], [0.0, 0.015]]]
             )
             return MixtureField(process, weights, means, covariances)
         generator = torch.Generator().manual_seed(0)
-        means = 2 / size**0.5 * torch.randn(2, size, generator=generator)
+        side = 4 / size**0.5 * torch.randn(size, generator=generator)
+        means = torch.stack([0.4 * side, -0.6 * side])
         axes = torch.linalg.qr(torch.randn(2, size, size, generator=generator).double())[0]
         covariances = axes * (0.1 * torch.arange(1, size + 1).double() ** -1.5) @ axes.mT
         return MixtureField(process, torch.tensor([0.6, 0.4]), means, covariances)

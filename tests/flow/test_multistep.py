@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+import scipy.integrate
+import torch
+
+from unstir.fields import ExactField
+from unstir.flow import Multistep, Solver, parse_solver, trajectory
+from unstir.flow.multistep import weights
+from unstir.physics import LinearProcess, parse
+
+Order = Callable[[LinearProcess, Solver], float]
+NAMES = ["vp", "edm", "rectified", "poisson:D=8"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("corrector", [False, True], ids=["plain", "corrected"])
+@pytest.mark.parametrize("past", [1, 2, 3])
+def test_order_of_convergence(name: str, past: int, corrector: bool, order: Order) -> None:
+    # The corrector brings one order more. The first steps have fewer past evaluations: order 3 suffers a little.
+    assert order(parse(name), Multistep(past, corrector)) == pytest.approx(past + corrector, abs=0.3)
+
+
+def coefficients(process: LinearProcess, ratios: Sequence[float]) -> tuple[list[float], list[float]]:
+    times = process.time_at(torch.tensor(ratios, dtype=torch.float64))
+    return process.A(times).tolist(), process.B(times).tolist()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_order_1_is_ddim(name: str) -> None:
+    A, B = coefficients(parse(name), [50.0, 5.0, 1.0, 0.1, 0.01])
+    for i, (w,) in enumerate(weights(A, B, 1, 0)):
+        # x' = (B'/B) x + (A' − A B'/B) D: Song 2021 (DDIM), equation 12 with σ = 0
+        assert w == pytest.approx(A[i + 1] - A[i] * B[i + 1] / B[i], rel=1e-9)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("ahead", [0, 1])
+@pytest.mark.parametrize("past", [1, 2, 3])
+def test_polynomials_in_noise_to_signal_are_integrated_exactly(name: str, past: int, ahead: int) -> None:
+    ratios = [20.0, 12.0, 6.0, 2.0, 0.7, 0.3]
+    A, B = coefficients(parse(name), ratios)
+    for i, row in enumerate(weights(A, B, past, ahead)):
+        known = ratios[max(0, i - past + 1) : i + 1 + ahead][::-1]
+        assert len(row) == len(known)
+        for power in range(len(known)):
+            # B' ∫ r^power d(1/r), the newest evaluation first
+            area, _ = scipy.integrate.quad(lambda r, p=power: r ** (p - 2), ratios[i + 1], ratios[i])
+            assert float(np.dot(row, np.array(known) ** power)) == pytest.approx(B[i + 1] * area, rel=1e-8)
+
+
+@pytest.mark.parametrize("name", [*NAMES, "vp:schedule=cosine", "poisson:D=1"])
+def test_one_point_is_reached_in_any_number_of_steps(name: str) -> None:
+    # D is constant, and the rest of the flow is solved exactly.
+    point, process = torch.tensor([[0.3, -0.4]], dtype=torch.float64), parse(name)
+    x = process.prior(10, (2,), torch.Generator().manual_seed(0), torch.float64)
+    A, B = (c(torch.tensor([process.t_max, process.t_min]).double()).tolist() for c in (process.A, process.B))
+    expected = A[1] * point + (x - A[0] * point) * B[1] / B[0]
+    for steps in (2, 3, 10):
+        for solver in (Multistep(1), Multistep(3), Multistep(3, corrector=False)):
+            *_, last = trajectory(
+                process, ExactField(process, point), x, solver=solver, steps=steps, denoise=False
+            )
+            torch.testing.assert_close(last.state, expected, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("corrector", [False, True])
+def test_one_evaluation_a_step(corrector: bool) -> None:
+    calls = 0
+
+    def field(x: torch.Tensor, t: torch.Tensor, label: torch.Tensor | None) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        return torch.zeros_like(x)
+
+    solver = Multistep(3, corrector)
+    for _ in trajectory(parse("edm"), field, torch.zeros(1, 2), solver=solver, steps=9):
+        pass
+    assert calls == solver.evaluations(9) == 9
+
+
+@pytest.mark.parametrize("order", [0, 4, -1])
+def test_other_orders_are_refused(order: int, refused: Callable[..., str]) -> None:
+    assert f"order={order}: the multistep solver has orders 1, 2 and 3" in refused(
+        parse_solver, f"multistep:order={order}"
+    )
