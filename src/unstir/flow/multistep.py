@@ -14,7 +14,6 @@ noise has, so Poisson flow is served like diffusion.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -77,21 +76,24 @@ def weights(A: Sequence[float], B: Sequence[float], order: int, ahead: int) -> l
     The integral is Gauss–Legendre's in λ = ln ρ with 16 nodes: exact to rounding for any step that is of use,
     without the cancellation of a closed form at small steps.
     """
-    ratio = [min(b / a, _LARGEST_RATIO) if a > 0 else _LARGEST_RATIO for a, b in zip(A, B, strict=True)]
+    signal, noise = np.asarray(A), np.asarray(B)
+    with np.errstate(divide="ignore"):
+        ratio = np.minimum(noise / signal, _LARGEST_RATIO)
     unit, unit_weights = np.polynomial.legendre.leggauss(16)
-    rows = []
-    for i in range(len(ratio) - 1):
-        start, stop = -math.log(ratio[i]), -math.log(ratio[i + 1])
-        level = start + 0.5 * (stop - start) * (unit + 1)
-        # dρ = e^λ dλ, taken relative to the step's end: B' e^{λ'} = A'.
-        measure = unit_weights * np.exp(level - stop) * 0.5 * (stop - start) * A[i + 1]
-        nodes, known = np.exp(-level), ratio[max(0, i - order + 1) : i + 1 + ahead][::-1]
-        row = []
-        for j, at in enumerate(known):
-            lagrange = np.ones_like(nodes)
-            for k, other in enumerate(known):
-                if k != j:
-                    lagrange *= (nodes - other) / (at - other)
-            row.append(float(measure @ lagrange))
-        rows.append(row)
+    start, stop = -np.log(ratio[:-1, None]), -np.log(ratio[1:, None])
+    level = start + 0.5 * (stop - start) * (unit + 1)
+    # dρ = e^λ dλ, taken relative to the step's end: B' e^{λ'} = A'.
+    measure = unit_weights * np.exp(level - stop) * 0.5 * (stop - start) * signal[1:, None]
+    nodes = np.exp(-level)
+    steps, rows = len(nodes), []
+    for first in range(min(order, steps)):
+        # Steps before `order` have a history of their own length; the rest share one shape.
+        which = np.arange(first, steps if first == order - 1 else first + 1)
+        known = ratio[which[:, None] + ahead - np.arange(first + 1 + ahead)]
+        row = np.empty(known.shape)
+        for j in range(known.shape[1]):
+            others = np.delete(known, j, 1)
+            lagrange = (nodes[which, :, None] - others[:, None]) / (known[:, j, None, None] - others[:, None])
+            row[:, j] = (measure[which] * lagrange.prod(2)).sum(1)
+        rows += row.tolist()
     return rows
