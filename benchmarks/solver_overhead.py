@@ -3,8 +3,8 @@
     python benchmarks/solver_overhead.py [--rounds 15] [--json]
 
 Batch 256 of 1x32x32: unstir's Heun against a hand-written in-place float32 Heun loop on the same grid (bar:
-1.2). Batch 1: microseconds a step (bar: 60). All take turns within each round; the median ratio is quoted. Solvers
-differ in evaluations: Heun spends two a step, Euler and multistep one.
+1.2). Batch 1: microseconds a step (bar: 60). All take turns within each round; the median ratio is quoted.
+Solvers differ in evaluations: Heun spends two a step, Euler and multistep one.
 """
 
 import argparse
@@ -69,8 +69,8 @@ def main() -> None:
     times = process.times(STEPS + 1).tolist()
     network = fields.NeuralField(Still(), process)
     rows = {}
-    # Any network's activations leave glibc's allocator keeping blocks of this size; without them each megabyte
-    # goes back to the system and is paid for again in page faults.
+    # Any network's activations leave glibc's allocator keeping blocks of this size; without them each
+    # megabyte goes back to the system and is paid for again in page faults.
     torch.zeros(6_000_000)
     for batch in (256, 1):
         x = 80 * torch.randn(batch, 1, 32, 32)
