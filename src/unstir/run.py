@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from unstir import physics
 from unstir.data import Dataset, Scaling
 from unstir.data import load as load_data
 from unstir.errors import InputError
@@ -24,13 +24,22 @@ from unstir.train.checkpoint import load_checkpoint
 from unstir.train.config import TrainConfig, make_config
 from unstir.train.loop import TrainStep
 from unstir.train.machine import choose_device
-from unstir.train.session import DataInfo, make_field, read_info, read_run_config, training
+from unstir.train.session import (
+    ARRAY,
+    DataInfo,
+    data_name,
+    digest,
+    make_field,
+    read_info,
+    read_run_config,
+    training,
+)
 from unstir.train.session import resume as resume_session
 from unstir.train.session import start as start_session
-from unstir.train.storage import write_text
+from unstir.train.storage import explained, json_text, write_text
 
 if TYPE_CHECKING:
-    from unstir.measure import Evaluation
+    from unstir.measure import Evaluation, FeatureSpace
 
 _MODEL_BATCH = 256
 
@@ -134,7 +143,7 @@ class Run:
             InputError: they cannot be read any more, or have changed.
         """
         data = load_data(self.config.data, skip_bad=self.config.skip_bad)
-        if len(data) != self.info.count or data.shape != self.info.shape:
+        if digest(data) != self.info.sha256:
             raise InputError(f"data {self.config.data}: have changed since run {self.path} was trained")
         return data.split(self.config.holdout, self.config.seed)
 
@@ -159,7 +168,12 @@ class Run:
 
 
 def compare(
-    samples: Tensor, train: Dataset, heldout: Dataset, *, features: str = "pixels", seed: int = 0
+    samples: Tensor,
+    train: Dataset,
+    heldout: Dataset,
+    *,
+    features: str | FeatureSpace = "pixels",
+    seed: int = 0,
 ) -> Evaluation:
     """`measure.evaluate` of samples against held-out data."""
     from unstir.measure import evaluate
@@ -188,20 +202,14 @@ def load(
     Raises:
         InputError: no run there, no whole checkpoint, or one of another shape.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if step_weights not in ("ema", "model"):
         raise InputError(f"step_weights={step_weights!r}: give ema or model")
     config, info = read_run_config(path), read_info(path)
-    checkpoint = load_checkpoint(path)
     field = make_field(config, info, network)
-    weights = {k: v for k, v in checkpoint.tensors[step_weights].items() if k != "n_averaged"}
-    try:
-        field.load_state_dict(weights)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split("\n\t")[1:2]) or str(error).splitlines()[0]
-        raise InputError(
-            f"run {path}: its checkpoint is of another shape than its configuration says ({reason.strip()})"
-        ) from None
+    like = field.state_dict()
+    checkpoint = load_checkpoint(path, {"model": like, "ema": {**like, "n_averaged": torch.zeros(())}})
+    field.load_state_dict({name: checkpoint.tensors[step_weights][name] for name in like})
     field = field.to(choose_device(device)).eval().requires_grad_(requires_grad=False)
     return Run(path, config, info, field, checkpoint.step, checkpoint.passed_over)
 
@@ -227,36 +235,51 @@ def fit(
         steps: the budget in steps, in its place.
         out: the run folder; by default a new one under `runs/`.
         network: a module `network(x, noise, label)` in place of the built-in ones.
-        resume: go on with the run in `out`.
+        resume: go on with the run in `out`; what is given beside must be as it was.
         watch: called with each `TrainStep`.
         options: any other field of `TrainConfig`, such as `lr` or `seed`.
 
     Raises:
         InputError: bad data or options, a folder that holds a run, a full disk.
     """
-    given = isinstance(data, (str, Path))
-    source = None if given else load_data(data)
-    name = process if isinstance(process, str) else process.name
+    named = isinstance(data, (str, Path))
+    source = None if named else load_data(data)
+    values = {"data": str(data) if named else ARRAY, "process": _process_name(process)} | options
+    values |= {key: value for key, value in (("minutes", minutes), ("steps", steps)) if value is not None}
+    path = None if out is None else Path(out).expanduser()
     if resume:
-        if out is None:
+        if path is None:
             raise InputError("resume: give the run's folder as out=...")
-        session = resume_session(Path(out), source, network)
+        _check_same(read_run_config(path), values)
+        session = resume_session(path, source, network)
     else:
-        if minutes is None and steps is None:
-            minutes = 1.0
-        values = {
-            "data": str(data) if given else "array",
-            "process": name,
-            "minutes": minutes,
-            "steps": steps,
-        }
-        config = make_config(values | options)
-        path = Path(out) if out is not None else new_run_path(config)
-        session = start_session(config, path, source, network)
+        config = make_config(values if {"minutes", "steps"} & values.keys() else values | {"minutes": 1.0})
+        session = start_session(config, path or new_run_path(config), source, network)
     for step in training(session):
         if watch is not None:
             watch(step)
     return load(session.path, network=network, device=session.config.device)
+
+
+def _process_name(process: LinearProcess | str) -> str:
+    """The name by which the run's folder finds its process again."""
+    name = process if isinstance(process, str) else process.name
+    if not isinstance(process, str) and physics.parse(name) != process:
+        raise InputError(f"process {name}: is not the one of that name; give one made by unstir.physics")
+    return name
+
+
+def _check_same(config: TrainConfig, values: dict[str, Any]) -> None:
+    """Refuse options that differ from those that a run began with."""
+    given = make_config(values if "minutes" in values else {"steps": 1} | values)
+    for key in values:
+        ours, theirs = getattr(given, key), getattr(config, key)
+        if key == "data" and ours != ARRAY:
+            ours = data_name(ours)
+        elif key == "process":
+            ours = physics.parse(ours).name
+        if ours not in ("auto", None, theirs):
+            raise InputError(f"{key}={ours}: the run began with {theirs}; give that, or leave it out")
 
 
 def new_run_path(config: TrainConfig, root: Path = Path("runs")) -> Path:
@@ -275,12 +298,12 @@ def write_gallery(run: Run, train: Dataset, samples: Tensor, evaluation: Evaluat
     made = []
     if run.info.kind == "image":
         made.append(save_samples(folder / "samples.png", samples[:64]))
-        nearest_picture(samples[:16], train.values, folder / "nearest.png")
-        made.append(folder / "nearest.png")
+        with explained(folder / "nearest.png"):
+            made.append(nearest_picture(samples[:16], train.values, folder / "nearest.png"))
     else:
         made.append(save_samples(folder / "samples.npz", samples))
         if samples.shape[1] == 2:
-            made.append(save_samples(folder / "samples.png", samples))
+            made.append(save_samples(folder / "samples.png", samples, columns=run.info.columns))
     if evaluation is not None:
-        write_text(run.path / "evaluation.json", json.dumps(evaluation.to_dict(), indent=1))
+        write_text(run.path / "evaluation.json", json_text(evaluation.to_dict()))
     return made

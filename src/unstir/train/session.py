@@ -9,32 +9,37 @@ metrics.jsonl               loss, learning rate and speed, about twice a second
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
+import math
 import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Annotated, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import nn
 
 from unstir import physics
-from unstir.data import Dataset, Scaling
+from unstir.data import BUILTIN, Dataset, Scaling
 from unstir.data import load as load_data
+from unstir.data.wording import quoted, reason
 from unstir.errors import InputError
 from unstir.fields import NeuralField, build_network
-from unstir.train.checkpoint import load_checkpoint, save_checkpoint
+from unstir.train.checkpoint import has_checkpoints, load_checkpoint, save_checkpoint, set_aside
 from unstir.train.config import TrainConfig, dump_config, make_config, read_config
 from unstir.train.loop import Trainer, TrainStep
 from unstir.train.machine import choose_device, choose_threads, has_fast_bfloat16
 from unstir.train.objective import denoising_loss
-from unstir.train.storage import explained, write_text
+from unstir.train.storage import clear_parts, explained, write_text
 
+ARRAY = "array"  # the name of data that were given in Python
 _METRICS_EVERY = 0.5  # seconds
 
 
@@ -43,12 +48,22 @@ class DataInfo(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: str = Field(pattern="^(image|table)$")
-    shape: tuple[int, ...] = Field(min_length=1, max_length=4)
+    kind: Literal["image", "table"]
+    shape: tuple[Annotated[int, Field(ge=1)], ...]
     columns: tuple[str, ...] = ()
     scaling: dict[str, object]
     count: int = Field(ge=1)
     heldout: int = Field(ge=0)
+    sha256: str
+
+    @model_validator(mode="after")
+    def _agree(self) -> DataInfo:
+        if len(self.shape) != (3 if self.kind == "image" else 1):
+            raise ValueError(f"shape {self.shape} is not that of one {self.kind}")
+        scaling = Scaling.from_dict(self.scaling)
+        if scaling.kind != self.kind or (self.kind == "table" and len(scaling.shift) != self.shape[0]):
+            raise ValueError("scaling is not that of the data")
+        return self
 
 
 @dataclass(frozen=True)
@@ -88,17 +103,21 @@ def start(
     Raises:
         InputError: bad data or options, or a folder that holds a run.
     """
-    if (path / "config.yaml").exists():
+    if (path / "config.yaml").exists() or has_checkpoints(path):
         raise InputError(f"out {path}: holds a run already; resume it (--resume) or choose another folder")
+    if config.network == "custom" and network is None:
+        raise InputError(
+            "network=custom: is a module given in Python, unstir.fit(network=...); give mlp or unet"
+        )
     process = physics.parse(config.process)
-    data = source or load_data(config.data, skip_bad=config.skip_bad)
+    data = load_data(config.data, skip_bad=config.skip_bad) if source is None else source
     kind = "custom" if network is not None else config.network
     if kind == "auto":
         kind = "unet" if data.kind == "image" else "mlp"
     device = choose_device(config.device)
     fast = has_fast_bfloat16(device) and kind == "unet"
     values = config.model_dump() | {
-        "data": config.data if source or config.data in _builtin() else str(Path(config.data).resolve()),
+        "data": config.data if source is not None else data_name(config.data),
         "process": process.name,
         "network": kind,
         "precision": ("bfloat16" if fast else "float32") if config.precision == "auto" else config.precision,
@@ -108,26 +127,35 @@ def start(
     if config.threads is None and device.type == "cpu":
         config = make_config(values | {"threads": _threads(session)})
         session = dataclasses.replace(session, config=config)
-    write_text(path / "data.json", session.info.model_dump_json(indent=1))
-    write_text(path / "config.yaml", dump_config(config))
+    _write_start(session)
     return session
 
 
 def resume(path: Path, source: Dataset | None = None, network: nn.Module | None = None) -> Session:
     """Go on with the run in `path` from its newest whole checkpoint, exactly as if it had never stopped.
 
+    A run that was killed before its first checkpoint begins again at step 0. Checkpoints that are passed over
+    are set aside under another name, so that none is taken for one of this run's to come.
+
     Raises:
         InputError: no run or no whole checkpoint there, or other data than it began with.
     """
-    config = read_run_config(path)
-    data = source or load_data(config.data, skip_bad=config.skip_bad)
+    config, info = read_run_config(path), read_info(path)
+    if source is None and config.data == ARRAY:
+        raise InputError("data: were an array in Python; give it again to unstir.fit(..., resume=True)")
+    data = load_data(config.data, skip_bad=config.skip_bad) if source is None else source
     session = _assemble(config, path, data, network, choose_device(config.device))
-    if session.info != read_info(path):
+    if session.info != info:
         raise InputError(f"data {config.data}: are not those that run {path} began with; start a new run")
-    checkpoint = load_checkpoint(path)
-    session.trainer.restore(checkpoint)
-    _cut_metrics(path / "metrics.jsonl", checkpoint.step)
-    return dataclasses.replace(session, passed_over=checkpoint.passed_over)
+    if has_checkpoints(path):
+        checkpoint = load_checkpoint(path, session.trainer.expected())
+        session.trainer.restore(checkpoint)
+        session = dataclasses.replace(session, passed_over=checkpoint.passed_over)
+        set_aside(path, checkpoint.step)
+    for folder in (path, path / "checkpoints"):
+        clear_parts(folder)
+    _cut_metrics(path / "metrics.jsonl", session.trainer.step)
+    return session
 
 
 def training(session: Session) -> Iterator[TrainStep]:
@@ -140,21 +168,22 @@ def training(session: Session) -> Iterator[TrainStep]:
     """
     trainer, path = session.trainer, session.path
     saved = noted = time.monotonic()
-    at = trainer.step
+    at = saved_at = trainer.step
     with (
         _using_threads(session.config.threads),
         stop_on_interrupt() as interrupted,
         explained(path),
-        (path / "metrics.jsonl").open("a") as metrics,
+        (path / "metrics.jsonl").open("a", encoding="utf-8") as metrics,
     ):
         for step in trainer:
             now = time.monotonic()
             if now - noted >= _METRICS_EVERY or step.index in (1, step.total):
                 rate = (step.index - at) * session.config.batch / max(now - noted, 1e-9)
                 noted, at = now, step.index
+                loss = float(step.loss)
                 line = {
                     "step": step.index,
-                    "loss": round(float(step.loss), 6),
+                    "loss": round(loss, 6) if math.isfinite(loss) else None,
                     "lr": step.lr,
                     "seconds": round(step.seconds, 3),
                     "items_per_second": round(rate, 1),
@@ -167,8 +196,10 @@ def training(session: Session) -> Iterator[TrainStep]:
                 break
             if now - saved >= 60 * session.config.checkpoint_minutes:
                 save(session)
-                saved = time.monotonic()
-    save(session)
+                saved, saved_at = time.monotonic(), trainer.step
+        # Within the block: a Ctrl-C must not cut the last checkpoint either.
+        if trainer.step != saved_at:
+            save(session)
 
 
 def save(session: Session) -> Path:
@@ -216,8 +247,10 @@ def read_info(path: Path) -> DataInfo:
     """
     try:
         return DataInfo.model_validate_json((path / "data.json").read_bytes())
-    except OSError:
-        raise InputError(f"run {path}: has no data.json; it is damaged, train it again") from None
+    except OSError as error:
+        raise InputError(
+            f"run {path}: data.json cannot be read ({reason(error)}); it is damaged, train it again"
+        ) from None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "it"
@@ -239,8 +272,48 @@ def make_field(config: TrainConfig, info: DataInfo, network: nn.Module | None) -
             )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            network = build_network(config.network, info.shape, config.network_options)
+            network = _built(config, info)
+    elif not isinstance(network, nn.Module) or not any(p.requires_grad for p in network.parameters()):
+        raise InputError(f"network: a {type(network).__name__} has nothing to train; give a torch.nn.Module")
     return NeuralField(network, physics.parse(config.process), shape=info.shape)
+
+
+def digest(data: Dataset) -> str:
+    """SHA-256 of the values in their order: other data are noticed, and the same ones in another order."""
+    return hashlib.sha256(data.values.cpu().contiguous().numpy().data).hexdigest()
+
+
+def data_name(name: str) -> str:
+    """A built-in name as it is, a path made absolute: what a run remembers of its data."""
+    return name if name in BUILTIN else str(Path(name).expanduser().resolve())
+
+
+def _built(config: TrainConfig, info: DataInfo) -> nn.Module:
+    """The network of a name, or one line of what its options have wrong."""
+    try:
+        return build_network(config.network, info.shape, config.network_options)
+    except InputError:
+        raise
+    except (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError) as error:
+        raise InputError(
+            f"network_options={quoted(config.network_options)}: no {config.network} can be made of them "
+            f"({reason(error)})"
+        ) from None
+
+
+def _write_start(session: Session) -> None:
+    """The two files that make a folder a run; where they cannot be written nothing is left."""
+    path = session.path
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        write_text(path / "data.json", session.info.model_dump_json(indent=1))
+        write_text(path / "config.yaml", dump_config(session.config))
+    except BaseException:
+        with suppress(OSError):
+            (path / "data.json").unlink(missing_ok=True)
+            for folder in made:
+                folder.rmdir()
+        raise
 
 
 def _assemble(
@@ -255,8 +328,12 @@ def _assemble(
         scaling=scaling.to_dict(),
         count=len(data),
         heldout=len(heldout),
+        sha256=digest(data),
     )
     field = make_field(config, info, network).to(device)
+    items = scaling.to_model(train.values).to(device)
+    if network is not None:
+        _check_answer(field, items[:2])
 
     def objective(field: NeuralField, batch: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         return denoising_loss(field, batch, generator, mean=config.noise_mean, std=config.noise_std)
@@ -264,11 +341,21 @@ def _assemble(
     trainer = Trainer(
         config,
         field,
-        scaling.to_model(train.values).to(device),
+        items,
         objective,
         bfloat16=config.precision == "bfloat16",
     )
     return Session(path, config, info, train, heldout, trainer)
+
+
+def _check_answer(field: NeuralField, items: torch.Tensor) -> None:
+    """Refuse a network of the user's own that would train without a word on answers of another shape."""
+    field.eval()
+    with torch.no_grad():
+        answer = field.network(items, torch.zeros(len(items), device=items.device), None)
+    shape = tuple(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
+    if shape != tuple(items.shape):
+        raise InputError(f"network: gives {shape} for items {tuple(items.shape)}; give the same shape")
 
 
 def _threads(session: Session) -> int:
@@ -284,6 +371,7 @@ def _threads(session: Session) -> int:
         with torch.autocast(x.device.type, torch.bfloat16, enabled=trainer.bfloat16):
             trainer.field(x, t)
 
+    trainer.field.eval()  # nothing that a network keeps of its batches may change
     return choose_threads(forward)
 
 
@@ -309,9 +397,3 @@ def _cut_metrics(path: Path, step: int) -> None:
         except (json.JSONDecodeError, KeyError, TypeError):
             continue  # a line cut by a kill
     write_text(path, "".join(line + "\n" for line in kept))
-
-
-def _builtin() -> tuple[str, ...]:
-    from unstir.data import BUILTIN
-
-    return tuple(BUILTIN)
