@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -22,13 +23,15 @@ def show_training(steps: Iterable[TrainStep], batch: int, minutes: float | None,
         TextColumn("training"), BarColumn(), TextColumn(text), TimeRemainingColumn(), console=console
     ) as bar:
         task = bar.add_task("", total=None, loss="…", rate="…", step=0)
-        smooth, shown, done = 0.0, time.monotonic(), 0
+        smooth, shown, done = math.nan, time.monotonic(), -1
         for step in steps:
             now = time.monotonic()
-            if now - shown < 0.25 and step.index != step.total and step.index > 1:
+            if now - shown < 0.25 and step.index != step.total and done >= 0:
                 continue
             loss = float(step.loss)
-            smooth = loss if not smooth else 0.9 * smooth + 0.1 * loss
+            if math.isfinite(loss):
+                smooth = 0.9 * smooth + 0.1 * loss if math.isfinite(smooth) else loss
+            done = done if done >= 0 else step.index - 1  # where a resumed run begins
             rate = (step.index - done) * batch / max(now - shown, 1e-9)
             shown, done = now, step.index
             # A budget in minutes is best shown in seconds: steps are only an estimate of it.

@@ -7,17 +7,23 @@ Heavy modules are imported inside the commands, so that `--help` answers at once
 
 from __future__ import annotations
 
+import io
+import itertools
 import json
+import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from unstir.errors import InputError
 
 if TYPE_CHECKING:
+    from unstir.data import Dataset
     from unstir.measure import Evaluation
     from unstir.run import Run
     from unstir.train.session import Session
@@ -26,7 +32,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="unstir",
     help="Physics-inspired generative models: train, sample, compare. Start with: unstir train --data digits",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -39,27 +44,58 @@ Seed = Annotated[int, typer.Option(help="Seed: the same one gives the same sampl
 SolverName = Annotated[
     str | None, typer.Option(help="multistep (default), heun, euler, churn, ancestral, adaptive.")
 ]
-Steps = Annotated[int | None, typer.Option(help="Solver steps; one evaluation each for multistep.")]
+Steps = Annotated[int | None, typer.Option(min=1, help="Solver steps; one evaluation each for multistep.")]
+
+_FEWEST = 20  # items that a comparison needs
+
+# Arguments that typer refuses; its own name for this class has changed with its versions.
+_RefusedArgument: type[Exception] = typer.BadParameter.__mro__[2]
 
 
 def main() -> None:
     """Run the command line. `--debug` anywhere shows tracebacks."""
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no ↓ or ×
     try:
-        app(arguments)
+        status = app(arguments or ["--help"], standalone_mode=False)
     except InputError as error:
         if debug:
             raise
-        err.print(f"[bold red]error:[/] {_plain(str(error))}")
-        sys.exit(2)
-    except KeyboardInterrupt:
-        err.print("stopped")
-        sys.exit(130)
+        _say(("error:", "bold red"), f" {error}")
+        status = 2
+    except _RefusedArgument as error:
+        _say(("error:", "bold red"), f" {_refusal(error, arguments)}")
+        status = 2
+    except (KeyboardInterrupt, typer.Abort):
+        status = 130
+    if status == 130:
+        _say("stopped")
+    sys.exit(status or 0)
+
+
+def _refusal(error: Any, arguments: Sequence[str]) -> str:  # noqa: ANN401  # typer's, of no public name
+    """What is wrong with the arguments, with the value where the message does not name it."""
+    message = error.format_message().rstrip(".")
+    for name in getattr(getattr(error, "param", None), "opts", ()):
+        for argument, following in itertools.pairwise([*arguments, ""]):
+            value = following if argument == name else argument.removeprefix(f"{name}=")
+            if value != argument and value and value not in message:
+                message = f"{name}={value}: " + message.rpartition("': ")[2]
+    command = error.ctx.command_path if getattr(error, "ctx", None) else "unstir"
+    return f"{message}; see {command} --help"
+
+
+def _say(*parts: str | tuple[str, str], console: Console = err) -> None:
+    """Print one line of texts and (text, style) pairs, each as it is: no markup, and nothing unprintable."""
+    console.print(Text.assemble(*(_plain(p) if isinstance(p, str) else (_plain(p[0]), p[1]) for p in parts)))
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.replace("[", r"\[").split())
+    line = " ".join(text.splitlines())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
 def _version(wanted: bool) -> None:
@@ -88,8 +124,7 @@ def processes(as_json: Json = False) -> None:
     from unstir.physics import entries
 
     if as_json:
-        rows = [{"name": e.name, "parameters": e.parameters, "summary": e.summary} for e in entries()]
-        sys.stdout.write(json.dumps(rows, indent=1) + "\n")
+        _print_json([{"name": e.name, "parameters": e.parameters, "summary": e.summary} for e in entries()])
         return
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 3, 0, 0))
     for column in ("process", "parameters and defaults", "what it is"):
@@ -197,7 +232,8 @@ def _resumed(path: Path | None, config: Path | None, given: dict[str, Any]) -> S
         raise InputError(f"resume: the run's own config.yaml decides; leave out {names}")
     session = resume(path)
     for passed in session.passed_over:
-        err.print(f"passed over {_plain(passed)}")
+        _say(f"passed over {passed}")
+    _say(f"going on at step {session.trainer.step}")
     return session
 
 
@@ -209,38 +245,44 @@ def _train(session: Session, as_json: bool) -> None:
     config, trainer = session.config, session.trainer
     parameters = sum(p.numel() for p in trainer.field.parameters())
     for passed in session.train.skipped:
-        err.print(f"passed over {_plain(passed)}")
+        _say(f"passed over {passed}")
     budget = f"{config.minutes:g} min" if config.minutes else f"{config.steps} steps"
-    err.print(
-        f"[bold]{config.process}[/] on [bold]{_plain(session.train.name)}[/]: {len(session.train):,} items "
-        f"of {'×'.join(map(str, session.info.shape))}, {len(session.heldout):,} held out; {config.network} "
-        f"of {parameters:,} parameters, {config.precision} on {trainer.data.device}; {budget}"
+    _say(
+        (config.process, "bold"),
+        " on ",
+        (session.train.name, "bold"),
+        f": {len(session.train):,} items of {'×'.join(map(str, session.info.shape))}, "
+        f"{len(session.heldout):,} held out; {config.network} of {parameters:,} parameters, "
+        f"{config.precision} on {trainer.data.device}; {budget}",
     )
     show_training(training(session), config.batch, config.minutes, err)
     if not trainer.budget.done(trainer.step):
-        err.print(
-            f"stopped at step {trainer.step}, all kept. Go on with: "
-            f"unstir train --resume --out {session.path}"
+        _say(
+            f"step {trainer.step} and all before are kept. Go on with: "
+            f"unstir train --resume --out {shlex.quote(str(session.path))}"
         )
         raise typer.Exit(130)
     run = load(session.path, device=config.device)
     n = max(64, min(len(session.heldout), 500))
     with sampling_bar(n, err) as watch:
         samples = run.sample(n, seed=config.seed, watch=watch)
-    evaluation = compare(samples, session.train, session.heldout) if len(session.heldout) >= 20 else None
+    enough = min(len(session.heldout), len(session.train)) >= _FEWEST
+    evaluation = compare(samples, session.train, session.heldout) if enough else None
     made = write_gallery(run, session.train, samples, evaluation)
     if as_json:
         figures = None if evaluation is None else evaluation.to_dict()
         report = {"run": str(run.path), "step": run.step, "skipped": trainer.skipped, "evaluation": figures}
-        sys.stdout.write(json.dumps(report, indent=1) + "\n")
+        _print_json(report)
         return
     if evaluation is not None:
         _print_evaluation(evaluation)
     pictures = [path for path in made if path.suffix == ".png"]
-    out.print(f"\nrun     {run.path} ({run.step:,} steps)")
+    _say("", console=out)
+    _say(f"run     {run.path} ({run.step:,} steps)", console=out)
     for path in pictures:
-        out.print(f"open    [bold]{path}[/]")
-    out.print(f"next    unstir sample {run.path} -n 64 --out more.png")
+        _say("open    ", (str(path), "bold"), console=out)
+    more = "more.npz" if not pictures else "more.png"
+    _say(f"next    unstir sample {shlex.quote(str(run.path))} -n 64 --out {more}", console=out)
 
 
 @app.command()
@@ -283,9 +325,9 @@ def sample(
             "seconds": round(seconds, 3),
             "samples_per_second": round(n / seconds, 2),
         }
-        sys.stdout.write(json.dumps(report) + "\n")
+        _print_json(report)
         return
-    out.print(f"{n} samples in {seconds:.1f} s ({n / seconds:,.0f} a second): [bold]{path}[/]")
+    _say(f"{n} samples in {seconds:.1f} s ({n / seconds:,.0f} a second): ", (str(path), "bold"), console=out)
 
 
 @app.command()
@@ -309,36 +351,72 @@ def evaluate(
     from unstir.bars import sampling_bar
     from unstir.data import load as load_data
     from unstir.flow import DEFAULT_STEPS
-    from unstir.measure import nearest_picture
+    from unstir.measure import feature_space, nearest_picture
     from unstir.run import compare, load
+    from unstir.train.storage import explained
 
-    if (samples / "config.yaml").is_file():
-        run = load(samples)
+    if not samples.exists():
+        raise InputError(f"{samples}: no such run or file of samples")
+    run = load(samples) if (samples / "config.yaml").is_file() else None
+    # All that can be refused is refused before time is spent on samples.
+    train, heldout = _reference(samples, run, data, holdout)
+    if picture is not None:
+        _check_picture(picture, heldout)
+    space = feature_space(features, heldout.values, heldout.labels)
+    if run is None:
+        values = load_data(samples).values
+    else:
         _say_passed_over(run)
-        train, heldout = run.data() if data is None else load_data(data).split(holdout, run.config.seed)
         with sampling_bar(n, err) as watch:
             values = run.sample(n, solver=solver, steps=steps or DEFAULT_STEPS, seed=seed, watch=watch)
-    else:
-        if data is None:
-            raise InputError(f"data: is missing; say what {samples} is to be compared with (--data D)")
-        train, heldout = load_data(data).split(holdout, 0)
-        values = load_data(samples).values
-    if len(heldout) == 0:
-        raise InputError("holdout=0: nothing is held out to compare with; give --data and --holdout")
-    evaluation = compare(values, train, heldout, features=features, seed=seed)
+    evaluation = compare(values, train, heldout, features=space, seed=seed)
     if picture is not None:
-        nearest_picture(values[:16], train.values, picture)
+        with explained(picture):
+            nearest_picture(values[:16], train.values, picture)
     if as_json:
-        sys.stdout.write(json.dumps(evaluation.to_dict(), indent=1) + "\n")
+        _print_json(evaluation.to_dict())
         return
     _print_evaluation(evaluation)
     if picture is not None:
-        out.print(f"open    [bold]{picture}[/]")
+        _say("open    ", (str(picture), "bold"), console=out)
+
+
+def _reference(samples: Path, run: Run | None, data: str | None, holdout: float) -> tuple[Dataset, Dataset]:
+    """The (training, held-out) data that samples are compared with."""
+    from unstir.data import load as load_data
+
+    if data is not None:
+        train, heldout = load_data(data).split(holdout, run.config.seed if run else 0)
+    elif run is not None:
+        train, heldout = run.data()
+    else:
+        raise InputError(f"data: is missing; say what {samples} is to be compared with (--data D)")
+    if len(heldout) == 0:
+        raise InputError("holdout=0: nothing is held out to compare with; give --data and --holdout")
+    if run is not None and heldout.shape != run.info.shape:
+        raise InputError(f"data {data}: has items of {heldout.shape}, run {samples} of {run.info.shape}")
+    return train, heldout
+
+
+def _check_picture(path: Path, data: Dataset) -> None:
+    from unstir.data import check_target
+
+    if data.kind != "image":
+        raise InputError(f"picture={path}: shows images, and these are a table; leave it out")
+    if path.suffix.lower() != ".png":
+        raise InputError(f"picture={path}: give a name that ends in .png")
+    check_target(path, (1, *data.shape))
 
 
 def _say_passed_over(run: Run) -> None:
     for passed in run.passed_over:
-        err.print(f"passed over {_plain(passed)}; using step {run.step}")
+        _say(f"passed over {passed}; using step {run.step}")
+
+
+def _print_json(value: object) -> None:
+    from unstir.train.storage import json_text
+
+    sys.stdout.write(json_text(value) + "\n")
 
 
 def _print_evaluation(evaluation: Evaluation) -> None:
@@ -365,7 +443,7 @@ def _print_evaluation(evaluation: Evaluation) -> None:
         table.add_row(f"{title} {better}", *("–" if value is None else f"{value:.4f}" for value in values))
     out.print(table)
     if evaluation.features_note:
-        out.print(evaluation.features_note)
+        _say(evaluation.features_note, console=out)
     if evaluation.memorisation_ratio is not None:
         out.print(
             f"novelty {evaluation.memorisation_ratio:.2f}: distance to the nearest training item over that "
