@@ -1,13 +1,12 @@
 """Measure: distances between sample sets, what they overlap, what was memorised, and one report of all."""
 
+from unstir.measure.certificates import continuity_residual
 from unstir.measure.distances import energy_distance, median_bandwidth, mmd, sliced_wasserstein, wasserstein
 from unstir.measure.features import FeatureSpace, feature_space
 from unstir.measure.frechet import GaussianFit, frechet_distance, gaussian_fit
 from unstir.measure.manifold import Overlap, overlap
 from unstir.measure.memorisation import Memorisation, memorised, nearest, nearest_picture
 from unstir.measure.report import Evaluation, Figures, evaluate
-
-# The names of `certificates` go here and in the list below.
 
 __all__ = [
     "Evaluation",
@@ -16,6 +15,7 @@ __all__ = [
     "GaussianFit",
     "Memorisation",
     "Overlap",
+    "continuity_residual",
     "energy_distance",
     "evaluate",
     "feature_space",
