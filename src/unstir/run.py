@@ -142,6 +142,11 @@ class Run:
         Raises:
             InputError: they cannot be read any more, or have changed.
         """
+        if self.config.data == ARRAY:
+            raise InputError(
+                f"data: of run {self.path} were an array in Python; save them, and compare with that file "
+                f"(unstir evaluate {self.path} --data FILE)"
+            )
         data = load_data(self.config.data, skip_bad=self.config.skip_bad)
         if digest(data) != self.info.sha256:
             raise InputError(f"data {self.config.data}: have changed since run {self.path} was trained")
@@ -221,12 +226,14 @@ def fit(
     minutes: float | None = None,
     steps: int | None = None,
     out: str | Path | None = None,
-    network: nn.Module | None = None,
+    network: nn.Module | str | None = None,
     resume: bool = False,
     watch: Callable[[TrainStep], None] | None = None,
     **options: Any,  # noqa: ANN401
 ) -> Run:
     """Train a field for a process on data; return the run.
+
+    Ctrl-C ends the training early: what there is so far is kept, returned, and can be resumed.
 
     Args:
         process: an object or a specification such as `poisson:D=128`.
@@ -234,7 +241,7 @@ def fit(
         minutes: the budget in time (1 by default).
         steps: the budget in steps, in its place.
         out: the run folder; by default a new one under `runs/`.
-        network: a module `network(x, noise, label)` in place of the built-in ones.
+        network: `mlp`, `unet`, or a module `network(x, noise, label)` of your own.
         resume: go on with the run in `out`; what is given beside must be as it was.
         watch: called with each `TrainStep`.
         options: any other field of `TrainConfig`, such as `lr` or `seed`.
@@ -244,21 +251,23 @@ def fit(
     """
     named = isinstance(data, (str, Path))
     source = None if named else load_data(data)
+    module = None if isinstance(network, str) else network
     values = {"data": str(data) if named else ARRAY, "process": _process_name(process)} | options
-    values |= {key: value for key, value in (("minutes", minutes), ("steps", steps)) if value is not None}
+    given = {"minutes": minutes, "steps": steps, "network": network if module is None else None}
+    values |= {key: value for key, value in given.items() if value is not None}
     path = None if out is None else Path(out).expanduser()
     if resume:
         if path is None:
             raise InputError("resume: give the run's folder as out=...")
         _check_same(read_run_config(path), values)
-        session = resume_session(path, source, network)
+        session = resume_session(path, source, module)
     else:
         config = make_config(values if {"minutes", "steps"} & values.keys() else values | {"minutes": 1.0})
-        session = start_session(config, path or new_run_path(config), source, network)
+        session = start_session(config, path or new_run_path(config), source, module)
     for step in training(session):
         if watch is not None:
             watch(step)
-    return load(session.path, network=network, device=session.config.device)
+    return load(session.path, network=module, device=session.config.device)
 
 
 def _process_name(process: LinearProcess | str) -> str:

@@ -271,7 +271,7 @@ def make_field(config: TrainConfig, info: DataInfo, network: nn.Module | None) -
                 "network: this run was trained with a module of your own; give it as network=..."
             )
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
+            torch.default_generator.manual_seed(config.seed)  # and no other device's
             network = _built(config, info)
     elif not isinstance(network, nn.Module) or not any(p.requires_grad for p in network.parameters()):
         raise InputError(f"network: a {type(network).__name__} has nothing to train; give a torch.nn.Module")
