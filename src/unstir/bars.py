@@ -47,7 +47,7 @@ def sampling_bar(n: int, console: Console) -> Iterator[Callable[[SampleProgress]
     """A bar over samples × steps; the callable takes each step's record."""
     with Progress(
         TextColumn("sampling"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn(),
-        console=console, transient=True,
+        console=console, transient=True, disable=not console.is_terminal,
     ) as bar:  # fmt: skip
         task = bar.add_task("", total=1.0)
 

@@ -393,6 +393,11 @@ def _reference(samples: Path, run: Run | None, data: str | None, holdout: float)
         raise InputError(f"data: is missing; say what {samples} is to be compared with (--data D)")
     if len(heldout) == 0:
         raise InputError("holdout=0: nothing is held out to compare with; give --data and --holdout")
+    if min(len(train), len(heldout)) < _FEWEST:
+        raise InputError(
+            f"data: {len(train)} items to train on and {len(heldout)} held out are too few to compare with; "
+            f"give at least {_FEWEST} of each"
+        )
     if run is not None and heldout.shape != run.info.shape:
         raise InputError(f"data {data}: has items of {heldout.shape}, run {samples} of {run.info.shape}")
     return train, heldout
