@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -54,8 +55,8 @@ class Said:
         return lines[0]
 
 
-def call(*arguments: object) -> Said:
-    out, err = io.StringIO(), io.StringIO()
+def call(*arguments: object, out: io.StringIO | None = None) -> Said:
+    out, err = out or io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["unstir", *map(str, arguments)])
         patch.setattr(sys, "stdout", out)
@@ -553,6 +554,28 @@ def test_a_full_disk_is_one_line_and_status_2(place: Path, moons: Path) -> None:
     # With space again the run goes on.
     assert call("train", "--resume", "--out", "run").status == 0
     assert load_checkpoint(place / "run").step == 2
+
+
+class Full(io.StringIO):
+    """Standard output on a full disk, or to a reader that has gone."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__()
+        self.error = error
+
+    def write(self, _text: str) -> int:
+        raise self.error
+
+
+@pytest.mark.parametrize("arguments", [("processes",), ("processes", "--json"), ("--version",)])
+def test_an_output_that_takes_nothing(arguments: tuple[str, ...]) -> None:
+    said = call(*arguments, out=Full(OSError(errno.ENOSPC, "No space left on device")))
+    assert said.refusal == "error: output: No space left on device"
+
+
+def test_a_reader_that_has_seen_enough() -> None:
+    said = call("processes", "--json", out=Full(BrokenPipeError(errno.EPIPE, "Broken pipe")))
+    assert (said.status, said.err) == (1, "")
 
 
 @pytest.mark.usefixtures("place")

@@ -7,9 +7,11 @@ Heavy modules are imported inside the commands, so that `--help` answers at once
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import json
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -61,11 +63,21 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a terminal that knows no ↓ or ×
     try:
         status = app(arguments or ["--help"], standalone_mode=False)
+        sys.stdout.flush()
     except InputError as error:
         if debug:
             raise
         _say(("error:", "bold red"), f" {error}")
         status = 2
+    except BrokenPipeError:
+        status = 1  # the reader, such as `head`, has seen enough
+        _forget_output()
+    except OSError as error:
+        if debug:
+            raise
+        _say(("error:", "bold red"), f" {error.filename or 'output'}: {error.strerror or error}")
+        status = 2
+        _forget_output()
     except _RefusedArgument as error:
         _say(("error:", "bold red"), f" {_refusal(error, arguments)}")
         status = 2
@@ -74,6 +86,15 @@ def main() -> None:
     if status == 130:
         _say("stopped")
     sys.exit(status or 0)
+
+
+def _forget_output() -> None:
+    """Drop what standard output did not take, such as a full disk: Python would try again, and complain."""
+    with contextlib.suppress(OSError, ValueError):
+        try:
+            sys.stdout.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _refusal(error: Any, arguments: Sequence[str]) -> str:  # noqa: ANN401  # typer's, of no public name
@@ -240,7 +261,7 @@ def _resumed(path: Path | None, config: Path | None, given: dict[str, Any]) -> S
 def _train(session: Session, as_json: bool) -> None:
     from unstir.bars import sampling_bar, show_training
     from unstir.run import compare, load, write_gallery
-    from unstir.train.session import training
+    from unstir.train.session import training, using_threads
 
     config, trainer = session.config, session.trainer
     parameters = sum(p.numel() for p in trainer.field.parameters())
@@ -264,7 +285,7 @@ def _train(session: Session, as_json: bool) -> None:
         raise typer.Exit(130)
     run = load(session.path, device=config.device)
     n = max(64, min(len(session.heldout), 500))
-    with sampling_bar(n, err) as watch:
+    with using_threads(config.threads), sampling_bar(n, err) as watch:
         samples = run.sample(n, seed=config.seed, watch=watch)
     enough = min(len(session.heldout), len(session.train)) >= _FEWEST
     evaluation = compare(samples, session.train, session.heldout) if enough else None

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from unstir.data import Dataset
 from unstir.errors import InputError
-from unstir.train import TrainConfig, load_checkpoint, session
+from unstir.train import TrainConfig, dump_config, load_checkpoint, make_config, read_config, session
 from unstir.train.session import (
     Session,
     read_info,
@@ -514,6 +514,29 @@ def test_a_budget_in_minutes_ends_and_resumes(config: Config, points: Dataset, t
     assert state["total"] == load_checkpoint(tmp_path).step == this.trainer.step
 
 
+def change_config(path: Path, **values: object) -> None:
+    file = path / "config.yaml"
+    kept = {k: v for k, v in read_config(file).items() if k not in ("minutes", "steps")}
+    file.write_text(dump_config(make_config(kept | values)))
+
+
+def test_another_budget_in_the_configuration_counts(config: Config, points: Dataset, tmp_path: Path) -> None:
+    train(start(config(steps=10), tmp_path, points))
+    change_config(tmp_path, steps=14)
+    assert train(resume(tmp_path, points)) == [11, 12, 13, 14]
+    change_config(tmp_path, minutes=0.002)
+    this = resume(tmp_path, points)
+    assert (this.trainer.step, this.trainer.budget.total) == (14, 0)
+    assert len(train(this)) > 4
+    spent = this.trainer.budget.spent
+    assert train(resume(tmp_path, points)) == []
+    change_config(tmp_path, minutes=0.004)
+    this = resume(tmp_path, points)
+    assert this.trainer.budget.spent == spent
+    train(this)
+    assert this.trainer.budget.spent == pytest.approx(0.24, rel=0.5)
+
+
 @pytest.mark.parametrize("name", ["config.yaml", "data.json"])
 def test_a_run_without_its_files(
     config: Config, points: Dataset, tmp_path: Path, refused: Refused, name: str
@@ -560,7 +583,7 @@ def test_a_state_that_makes_no_sense(
 
     train(start(config(), tmp_path, points), 2)
     folder = tmp_path / "checkpoints" / "step-000002"
-    text = json.dumps({"step": 2, "total": 1e999, "spent": 0, "skipped": 0})
+    text = json.dumps({"step": 2, "seconds": None, "total": 0, "spent": 0, "skipped": 1e999})
     (folder / "state.json").write_text(text)
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["state.json"] = {"size": len(text), "sha256": hashlib.sha256(text.encode()).hexdigest()}

@@ -20,8 +20,8 @@ from pathlib import Path
 import torch
 
 from unstir.data import Dataset
-from unstir.train import TrainConfig, make_config
-from unstir.train.session import Session, resume, start, training
+from unstir.train import TrainConfig, make_config, session
+from unstir.train.session import Session
 
 STEPS = 40
 # Each call of these, counted from the beginning of a part: that of the number kills.
@@ -54,12 +54,14 @@ def data() -> Dataset:
     return Dataset("circle", "table", torch.stack([angle.cos(), angle.sin()], 1), columns=("a", "b"))
 
 
-def session(run: Path) -> Session:
-    return resume(run, data()) if (run / "config.yaml").exists() else start(config(), run, data())
+def opened(run: Path) -> Session:
+    if (run / "config.yaml").exists():
+        return session.resume(run, data())
+    return session.start(config(), run, data())
 
 
 def train(run: Path, *, slowly: bool = False) -> None:
-    for _ in training(session(run)):
+    for _ in session.training(opened(run)):
         time.sleep(0.01 * slowly)
 
 
@@ -101,7 +103,8 @@ def ended(pid: int) -> int:
 
 def main(folder: Path) -> None:
     torch.set_num_threads(1)
-    start(config(), folder / "warm-up", data())
+    session._METRICS_EVERY = 0.0
+    session.start(config(), folder / "warm-up", data())
     assert ended(fork(lambda: train(folder / "straight"))) == 0
     run = folder / "killed"
     for owner, name, number in MOMENTS:

@@ -177,9 +177,14 @@ class Trainer:
             tensors["optimizer"] |= {f"{index}.{key}": value.detach() for key, value in entry.items()}
         return tensors
 
-    def state(self) -> dict[str, float | int]:
+    def state(self) -> dict[str, float | int | None]:
         """All that a checkpoint keeps as plain values."""
-        return {"total": self.budget.total, "spent": self.budget.spent, "skipped": self.skipped}
+        return {
+            "seconds": self.budget.seconds,
+            "total": self.budget.total,
+            "spent": self.budget.spent,
+            "skipped": self.skipped,
+        }
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on where a checkpoint stopped.
@@ -201,7 +206,9 @@ class Trainer:
             self.optimizer.load_state_dict({"state": entries, "param_groups": groups})
             self.generator.set_state(tensors["generators"]["train"])
             self._randomness.states = {name: tensors["generators"][name] for name in self._randomness.states}
-            self.budget.total = int(checkpoint.state["total"])
+            # Where config.yaml was given another budget since, that one counts.
+            if self.budget.seconds is not None and self.budget.seconds == checkpoint.state["seconds"]:
+                self.budget.total = int(checkpoint.state["total"])
             self.budget.spent = float(checkpoint.state["spent"])
             self.skipped = int(checkpoint.state["skipped"])
         except (KeyError, ValueError, TypeError, RuntimeError, OverflowError) as error:

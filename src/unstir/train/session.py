@@ -41,6 +41,7 @@ from unstir.train.storage import clear_parts, explained, write_text
 
 ARRAY = "array"  # the name of data that were given in Python
 _METRICS_EVERY = 0.5  # seconds
+_PART = 4096  # items scaled at once
 
 
 class DataInfo(BaseModel):
@@ -170,7 +171,7 @@ def training(session: Session) -> Iterator[TrainStep]:
     saved = noted = time.monotonic()
     at = saved_at = trainer.step
     with (
-        _using_threads(session.config.threads),
+        using_threads(session.config.threads),
         stop_on_interrupt() as interrupted,
         explained(path),
         (path / "metrics.jsonl").open("a", encoding="utf-8") as metrics,
@@ -331,7 +332,7 @@ def _assemble(
         sha256=digest(data),
     )
     field = make_field(config, info, network).to(device)
-    items = scaling.to_model(train.values).to(device)
+    items = _model_units(scaling, train.values, device)
     if network is not None:
         _check_answer(field, items[:2])
 
@@ -346,6 +347,14 @@ def _assemble(
         bfloat16=config.precision == "bfloat16",
     )
     return Session(path, config, info, train, heldout, trainer)
+
+
+def _model_units(scaling: Scaling, values: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """All items scaled, a part at a time: the scaling works in float64, eight times what bytes take."""
+    items = torch.empty(values.shape, device=device)
+    for part, given in zip(torch.split(items, _PART), torch.split(values, _PART), strict=True):
+        part.copy_(scaling.to_model(given))
+    return items
 
 
 def _check_answer(field: NeuralField, items: torch.Tensor) -> None:
@@ -376,7 +385,8 @@ def _threads(session: Session) -> int:
 
 
 @contextmanager
-def _using_threads(threads: int | None) -> Iterator[None]:
+def using_threads(threads: int | None) -> Iterator[None]:
+    """So many threads of the CPU within the block, where a number is given."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
     try:
