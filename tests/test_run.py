@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,14 @@ def gaussian(n: int = 400) -> Tensor:
 def fit(data: Any = "two-moons", out: Path | None = None, **options: Any) -> Run:  # noqa: ANN401
     options = {"steps": 30, "batch": 32, "network_options": MLP, "process": "edm"} | options
     return unstir.fit(options.pop("process"), data, out=out, **options)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_waiting_for_the_disk() -> Iterator[None]:
+    """fsync can take seconds where others write, and no test pulls the plug."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _handle: None)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -18,6 +19,12 @@ from unstir.train import TrainConfig, make_config
 Config = Callable[..., TrainConfig]
 FullDisk = Callable[[int], AbstractContextManager[None]]
 Listing = Callable[[Path], list[str]]
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """fsync can take seconds where others write, and no test pulls the plug."""
+    monkeypatch.setattr(os, "fsync", lambda _handle: None)
 
 
 @pytest.fixture

@@ -84,6 +84,26 @@ def test_a_folder_appears_whole(tmp_path: Path, listing: Listing) -> None:
     assert listing(tmp_path) == ["run", "run/f", "run/f/a"]
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="asks /proc which file it is")
+def test_all_is_on_disk_before_the_rename_and_the_rename_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    rename, replace = Path.rename, Path.replace
+
+    def fsync(handle: int) -> None:
+        done.append(Path(f"/proc/self/fd/{handle}").readlink().name.replace(str(os.getpid()), "PID"))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "rename", lambda self, to: done.append("rename") or rename(self, to))
+    monkeypatch.setattr(Path, "replace", lambda self, to: done.append("replace") or replace(self, to))
+    make(tmp_path / "f")
+    assert done == ["a", ".f.PID.new.part", "rename", tmp_path.name]
+    done.clear()
+    write_text(tmp_path / "t", "x")
+    assert done == [".t.PID.new.part", "replace", tmp_path.name]
+
+
 def test_a_folder_replaces_one_of_its_name(tmp_path: Path, listing: Listing) -> None:
     make(tmp_path / "f", "old")
     (tmp_path / "f" / "b").touch()
