@@ -20,7 +20,7 @@ NAMES = ["vp", "edm", "rectified", "poisson:D=8"]
 @pytest.mark.parametrize("corrector", [False, True], ids=["plain", "corrected"])
 @pytest.mark.parametrize("past", [1, 2, 3])
 def test_order_of_convergence(name: str, past: int, corrector: bool, order: Order) -> None:
-    # The corrector brings one order more. The first steps have fewer past evaluations: order 3 suffers a little.
+    # The corrector brings one order more. First steps with fewer past evaluations hold order 3 down a little.
     assert order(parse(name), Multistep(past, corrector)) == pytest.approx(past + corrector, abs=0.3)
 
 

@@ -7,9 +7,9 @@ through the last k evaluations, and its integral over ρ is exact:
 
 The corrector (UniPC, Zhao 2023) redoes the last step with the evaluation that the next one needs anyway: one
 order more at no further evaluation. The polynomial is in the noise-to-signal ratio B/A. DPM-Solver++ takes
-it in λ = ln(A/B), where few and long steps extrapolate too far: on a mixture in 2-D ten steps then end 8 times
-as far from the true flow, twenty 1.3 times and forty 0.6 times (`benchmarks/solvers.py`). Nothing here asks
-what law the noise has, so Poisson flow is served like diffusion.
+it in λ = ln(A/B), where few and long steps extrapolate too far: on a mixture in 2-D ten steps then end 8
+times as far from the true flow, twenty 1.3 times and forty 0.6 times (`benchmarks/solvers.py`). Nothing here
+asks what law the noise has, so Poisson flow is served like diffusion.
 """
 
 from __future__ import annotations
