@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -80,6 +81,19 @@ def test_one_evaluation_a_step(corrector: bool) -> None:
     for _ in trajectory(parse("edm"), field, torch.zeros(1, 2), solver=solver, steps=9):
         pass
     assert calls == solver.evaluations(9) == 9
+
+
+@pytest.mark.parametrize(
+    "name", [*NAMES, "vp:schedule=cosine", "ve", "edm:sigma_min=10", "edm:sigma_max=0.5"]
+)
+def test_its_times_fall_from_one_end_to_the_other(name: str) -> None:
+    process = parse(name)
+    for steps in (1, 2, 3, 10, 20, 100, 1000):
+        times = Multistep().times(process, steps)
+        assert len(times) == steps
+        assert times[0] == process.t_max
+        assert times[-1] == (process.t_min if steps > 1 else process.t_max)
+        assert all(b < a for a, b in itertools.pairwise(times))
 
 
 @pytest.mark.parametrize("order", [0, 4, -1])

@@ -54,6 +54,23 @@ def test_times_are_even_in_a_root_of_noise_to_signal(process: LinearProcess) -> 
         torch.testing.assert_close(root.diff(), root.diff().mean().expand(19), rtol=1e-6, atol=1e-9)
 
 
+@every
+@pytest.mark.parametrize("std", [DATA_STD, 10 * DATA_STD])
+def test_a_jump_leaves_out_the_high_noise(process: LinearProcess, std: float) -> None:
+    process = process.fitted(std)
+    times = process.times(20, jump=8.0)
+    assert float(times[0]) == process.t_max
+    assert float(times[-1]) == process.t_min
+    assert bool((times.diff() < 0).all())
+    ratio = process.B(times) / process.A(times) / process.scale
+    assert float(ratio[1]) == pytest.approx(8, rel=1e-6)
+    root = ratio[1:] ** (1 / 7)
+    torch.testing.assert_close(root.diff(), root.diff().mean().expand(18), rtol=1e-6, atol=1e-9)
+    for beyond in (1e6, 1e-9):
+        assert torch.equal(process.times(20, jump=beyond), process.times(20))
+    assert torch.equal(process.times(2, jump=8.0), process.times(2))
+
+
 def test_times_of_edm_are_karras_equation_5() -> None:
     i = np.arange(18)
     expected = (80 ** (1 / 7) + i / 17 * (0.002 ** (1 / 7) - 80 ** (1 / 7))) ** 7

@@ -90,7 +90,7 @@ class LinearProcess(Process):
             n: how many, 1 or more.
             rho: larger puts more of them at low noise.
             jump: where the second time lies, as B/A for data of standard deviation ½, the rest being
-                spaced from there on. Without it, or where t_max is nearer, they are spaced from t_max.
+                spaced from there on. Without it, or off the clock, they are spaced from t_max.
 
         Raises:
             ValueError: `n` below 1.
@@ -99,7 +99,7 @@ class LinearProcess(Process):
             raise ValueError(f"n={n}: at least one time is needed")
         ends = torch.tensor([self.t_max, self.t_min], dtype=torch.float64)
         high, low = (self.B(ends) / self.A(ends)).tolist()
-        leap = n > 2 and jump is not None and jump * self.scale < high
+        leap = n > 2 and jump is not None and low < jump * self.scale < high
         start = jump * self.scale if leap and jump is not None else high
         root = torch.linspace(start ** (1 / rho), low ** (1 / rho), n - leap, dtype=torch.float64)
         times = self.time_at(root**rho)
