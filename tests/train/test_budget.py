@@ -112,6 +112,7 @@ def test_one_stall_does_not_spoil_the_plan() -> None:
     ended = run(cost)
     assert ended.share == pytest.approx(1, abs=0.02)
     assert ended.steps == pytest.approx(5000, rel=0.02)
+    assert ended.setbacks == 0
 
 
 def test_steps_longer_than_the_time_between_plans() -> None:
