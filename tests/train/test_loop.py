@@ -211,7 +211,7 @@ def test_the_loss_falls_to_the_least_there_is(config: Config) -> None:
     trainer = trainer_of(config(steps=300, batch=64, lr=1e-2), data=points.repeat(32, 1))
     losses = [float(step.loss) for step in trainer]
     assert np.mean(losses[:10]) > 0.8
-    assert np.mean(losses[-50:]) == pytest.approx(least, rel=0.15)
+    assert np.mean(losses[-50:]) == pytest.approx(least, rel=0.25)
 
 
 def test_records_count_and_are_frozen(config: Config) -> None:
