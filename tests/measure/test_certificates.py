@@ -66,7 +66,7 @@ def test_the_exact_field_of_points_carries_the_density_of_their_kernels(process:
     field = ExactField(process, data)
 
     def log_density(x: Tensor, t: float) -> Tensor:
-        return torch.logsumexp(process.log_kernel(x, data, torch.full((len(x),), t).double()), 1)
+        return torch.logsumexp(process.log_kernel(x, data, torch.full((len(x),), t, dtype=torch.float64)), 1)
 
     for t in times(process):
         x = process.perturb(data, torch.full((6,), t).double(), seeded(1))
@@ -97,7 +97,7 @@ def test_gaussian_charges_do_not_carry_a_heavy_tailed_law(name: str) -> None:
     process, data = parse(name), 0.5 * torch.randn(6, 3, generator=seeded()).double()
 
     def log_density(x: Tensor, t: float) -> Tensor:
-        return torch.logsumexp(process.log_kernel(x, data, torch.full((len(x),), t).double()), 1)
+        return torch.logsumexp(process.log_kernel(x, data, torch.full((len(x),), t, dtype=torch.float64)), 1)
 
     t = times(process)[1]
     x = process.perturb(data, torch.full((6,), t).double(), seeded(1))

@@ -527,14 +527,14 @@ def test_another_budget_in_the_configuration_counts(config: Config, points: Data
     change_config(tmp_path, minutes=0.002)
     this = resume(tmp_path, points)
     assert (this.trainer.step, this.trainer.budget.total) == (14, 0)
-    assert len(train(this)) > 4
+    assert train(this)[0] == 15
     spent = this.trainer.budget.spent
     assert train(resume(tmp_path, points)) == []
     change_config(tmp_path, minutes=0.004)
     this = resume(tmp_path, points)
     assert this.trainer.budget.spent == spent
     train(this)
-    assert this.trainer.budget.spent == pytest.approx(0.24, rel=0.5)
+    assert this.trainer.budget.spent > spent
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "data.json"])
