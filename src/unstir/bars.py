@@ -36,6 +36,8 @@ def show_training(steps: Iterable[TrainStep], batch: int, minutes: float | None,
             shown, done = now, step.index
             # A budget in minutes is best shown in seconds: steps are only an estimate of it.
             amount, total = (step.seconds, 60 * minutes) if minutes else (step.index, step.total)
+            if step.index == step.total:
+                amount = total
             loss_text = f"{smooth:.3f}" + (f" ({step.skipped} steps skipped)" if step.skipped else "")
             bar.update(
                 task, total=total, completed=amount, loss=loss_text, rate=f"{rate:,.0f}", step=step.index
