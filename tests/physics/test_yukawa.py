@@ -74,6 +74,17 @@ def test_mixing_given_the_noise_is_the_generalised_inverse_gaussian(kappa: float
         np.testing.assert_allclose(reached, uniform.numpy(), atol=2e-4)
 
 
+@pytest.mark.parametrize("kappa", [0.01, 1.0, 1e6])
+def test_mixing_given_the_noise_is_finite_and_rises_with_the_uniform_draw(kappa: float) -> None:
+    uniform = torch.tensor([0.0, 1e-9, 0.1, 0.5, 0.9, 1 - 1e-9, 1 - 2**-53], dtype=torch.float64)
+    for dimension in (1, 64, 3072):
+        for squared in (0.0, 1.0, 1e6, 1e12):
+            w = InverseGaussianMixture(kappa).mixing_given(torch.full((7,), squared), dimension, uniform)
+            assert bool((w > 0).all())
+            assert bool((w.diff() > 0).all())
+            assert bool(w.isfinite().all())
+
+
 @kappas
 @pytest.mark.parametrize("dimension", [1, 2, 64, 3072])
 def test_the_mean_mixing(kappa: float, dimension: int) -> None:

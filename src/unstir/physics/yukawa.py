@@ -20,6 +20,8 @@ from torch import Tensor
 from unstir.physics.bessel import log_bessel_k
 from unstir.physics.noise import Noise
 
+_GRID = 97  # nodes of an inversion, over nine widths either side of the mode
+
 
 @dataclass(frozen=True)
 class InverseGaussianMixture(Noise):
@@ -46,23 +48,29 @@ class InverseGaussianMixture(Noise):
 
     def mixing_given(self, squared: Tensor, dimension: int, uniform: Tensor) -> Tensor:
         # The generalised inverse-Gaussian law, density ∝ w^{p−1} exp(−(κw + b/w)/2), by inverting its
-        # cumulative sum on a grid of 513 log w about the mode: fast for a whole batch, error below 1e-4.
+        # integral over log w on a grid about the mode. Each cell's mass is good to fourth order (trapezoid and
+        # end correction) and spread linearly within it: the error in probability stays below 1e-4.
         p = -0.5 * (dimension + 1)
         b = squared.double() + self.kappa
         root = torch.sqrt(p**2 + self.kappa * b)
-        mode = b / (root - p)  # of log w, so with p in place of p − 1
-        width = 1 / torch.sqrt(root)
-        offset = torch.linspace(-9, 9, 513, dtype=torch.float64, device=squared.device)
-        u = mode.log()[:, None] + width[:, None] * offset
-        log_density = p * u - 0.5 * (self.kappa * u.exp() + b[:, None] * torch.exp(-u))
-        mass = torch.softmax(log_density, 1).cumsum(1)
-        uniform = uniform.double()[:, None].contiguous()
-        right = torch.searchsorted(mass, uniform).clamp(1, 512)
-        m0, m1 = mass.gather(1, right - 1), mass.gather(1, right)
-        u0, u1 = u.gather(1, right - 1), u.gather(1, right)
-        share = ((uniform - m0) / (m1 - m0).clamp_min(1e-300)).clamp(0, 1)
-        # A node's mass belongs to the cell about it: hence the half cell.
-        return (u0 + (share + 0.5) * (u1 - u0)).exp()[:, 0]
+        mode, width = b / (root - p), root.rsqrt()  # of log w, so with p in place of p − 1
+        offset = torch.linspace(-9, 9, _GRID, dtype=torch.float64, device=squared.device)
+        step = 18 / (_GRID - 1)
+        u = width[:, None] * offset
+        up = (0.5 * self.kappa * mode)[:, None] * u.exp()
+        down = (0.5 * b / mode)[:, None] * torch.exp(-u)
+        log_density = p * u - up - down
+        density = torch.exp(log_density - log_density.amax(1, keepdim=True))
+        slope = density * (p - up + down) * (step * width)[:, None]
+        cell = 0.5 * (density[:, 1:] + density[:, :-1]) - slope.diff() / 12
+        mass = cell.cumsum(1)
+        target = uniform.double().clamp_min(1e-300)[:, None] * mass[:, -1:]
+        at = torch.searchsorted(mass, target).clamp(max=_GRID - 2)
+        d0, d1, own = density.gather(1, at), density.gather(1, at + 1), cell.gather(1, at)
+        rest = (target - mass.gather(1, at) + own).clamp_min(0) * 0.5 * (d0 + d1) / own
+        # d0 s + ½(d1 − d0) s² = rest, solved without cancellation
+        share = 2 * rest / (d0 + torch.sqrt((d0**2 + 2 * (d1 - d0) * rest).clamp_min(0)))
+        return (mode[:, None] * torch.exp(width[:, None] * (step * (at + share) - 9)))[:, 0]
 
     def mean_mixing(self, squared: Tensor, dimension: int) -> Tensor:
         b = squared.double() + self.kappa
