@@ -48,7 +48,7 @@ class InverseGaussianMixture(Noise):
 
     def mixing_given(self, squared: Tensor, dimension: int, uniform: Tensor) -> Tensor:
         # The generalised inverse-Gaussian law, density ∝ w^{p−1} exp(−(κw + b/w)/2), by inverting its
-        # integral over log w on a grid about the mode. Each cell's mass is good to fourth order (trapezoid and
+        # integral over log w on a grid about the mode. Each cell has its mass to fourth order (trapezoid and
         # end correction) and spread linearly within it: the error in probability stays below 1e-4.
         p = -0.5 * (dimension + 1)
         b = squared.double() + self.kappa
