@@ -29,7 +29,7 @@ from unstir.bars import show_training
 from unstir.errors import InputError
 from unstir.run import Run
 from unstir.train import TrainConfig, TrainStep, load_checkpoint
-from unstir.train.session import read_run_config
+from unstir.train.folder import read_run_config
 
 MLP = ("--network-options", '{"width": 16, "depth": 1}')
 UNET = ("--network-options", '{"channels": [8, 16], "attention": false}')

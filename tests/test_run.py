@@ -284,12 +284,12 @@ def test_a_module_of_one_s_own(tmp_path: Path, refused: Refused) -> None:
 
 
 def test_a_minute_is_the_default_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from unstir.train import session
+    from unstir.train.folder import read_run_config
 
     monkeypatch.setattr("unstir.run.training", lambda this: iter([]))
     with pytest.raises(ValueError, match="has no checkpoint yet"):
         unstir.fit("edm", gaussian(60), out=tmp_path / "run", network_options=MLP)
-    assert session.read_run_config(tmp_path / "run").minutes == 1.0
+    assert read_run_config(tmp_path / "run").minutes == 1.0
 
 
 def test_fit_resumes_to_the_same_bits(tmp_path: Path) -> None:

@@ -261,7 +261,8 @@ def _resumed(path: Path | None, config: Path | None, given: dict[str, Any]) -> S
 def _train(session: Session, as_json: bool) -> None:
     from unstir.bars import sampling_bar, show_training
     from unstir.run import compare, load, write_gallery
-    from unstir.train.session import training, using_threads
+    from unstir.train.machine import using_threads
+    from unstir.train.session import training
 
     config, trainer = session.config, session.trainer
     parameters = sum(p.numel() for p in trainer.field.parameters())

@@ -22,20 +22,12 @@ from unstir.flow.sampling import gather
 from unstir.physics import LinearProcess
 from unstir.train.checkpoint import load_checkpoint
 from unstir.train.config import TrainConfig, make_config
+from unstir.train.folder import ARRAY, DataInfo, data_name, digest, make_field, read_info, read_run_config
 from unstir.train.loop import TrainStep
 from unstir.train.machine import choose_device
-from unstir.train.session import (
-    ARRAY,
-    DataInfo,
-    data_name,
-    digest,
-    make_field,
-    read_info,
-    read_run_config,
-    training,
-)
 from unstir.train.session import resume as resume_session
 from unstir.train.session import start as start_session
+from unstir.train.session import training
 from unstir.train.storage import explained, json_text, write_text
 
 if TYPE_CHECKING:

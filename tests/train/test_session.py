@@ -19,15 +19,8 @@ from torch import Tensor, nn
 from unstir.data import Dataset
 from unstir.errors import InputError
 from unstir.train import TrainConfig, dump_config, load_checkpoint, make_config, read_config, session
-from unstir.train.session import (
-    Session,
-    read_info,
-    read_run_config,
-    resume,
-    start,
-    stop_on_interrupt,
-    training,
-)
+from unstir.train.folder import read_info, read_run_config
+from unstir.train.session import Session, resume, start, stop_on_interrupt, training
 
 Config = Callable[..., TrainConfig]
 FullDisk = Callable[[int], AbstractContextManager[None]]
@@ -535,45 +528,6 @@ def test_another_budget_in_the_configuration_counts(config: Config, points: Data
     assert this.trainer.budget.spent == spent
     train(this)
     assert this.trainer.budget.spent > spent
-
-
-@pytest.mark.parametrize("name", ["config.yaml", "data.json"])
-def test_a_run_without_its_files(
-    config: Config, points: Dataset, tmp_path: Path, refused: Refused, name: str
-) -> None:
-    train(start(config(), tmp_path, points), 2)
-    (tmp_path / name).unlink()
-    assert f"run {tmp_path}: " in refused(resume, tmp_path, points)
-    assert name in refused(resume, tmp_path, points)
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"shape": []}, "shape () is not that of one table"),
-        ({"shape": [2, 3, 4]}, "is not that of one table"),
-        ({"shape": [0]}, "greater than or equal to 1"),
-        ({"kind": "sound"}, "'image' or 'table'"),
-        ({"scaling": {}}, "give kind, shift and scale"),
-        ({"scaling": {"kind": "table", "shift": [0.0], "scale": [1.0]}}, "scaling is not that of the data"),
-        ({"count": "many"}, "integer"),
-        ({"extra": 1}, "Extra inputs"),
-    ],
-)
-def test_a_damaged_data_json(
-    config: Config,
-    points: Dataset,
-    tmp_path: Path,
-    refused: Refused,
-    change: dict[str, object],
-    said: str,
-) -> None:
-    start(config(), tmp_path, points)
-    file = tmp_path / "data.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | change))
-    message = refused(read_info, tmp_path)
-    assert message.startswith(f"run {tmp_path}: data.json is damaged (")
-    assert said in message
 
 
 def test_a_state_that_makes_no_sense(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -60,6 +61,17 @@ def choose_threads(work: Callable[[], object]) -> int:
     finally:
         torch.set_num_threads(most)
     return 1 if alone * _PATIENCE < together else most
+
+
+@contextmanager
+def using_threads(threads: int | None) -> Iterator[None]:
+    """So many threads of the CPU within the block, where a number is given."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _fastest(work: Callable[[], object], threads: int) -> float:

@@ -1,0 +1,142 @@
+"""A run folder: what it says of how it was made, so that it can be opened without its data.
+
+config.yaml                 the resolved configuration
+data.json                   shape, kind, columns, scaling and digest of the data
+checkpoints/step-000123/    see `checkpoint.py`
+metrics.jsonl               loss, learning rate and speed, about twice a second
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from torch import nn
+
+from unstir import physics
+from unstir.data import BUILTIN, Dataset, Scaling
+from unstir.data.wording import quoted, reason
+from unstir.errors import InputError
+from unstir.fields import NeuralField, build_network
+from unstir.train.config import TrainConfig, dump_config, make_config, read_config
+from unstir.train.storage import write_text
+
+ARRAY = "array"  # the name of data that were given in Python
+
+
+class DataInfo(BaseModel):
+    """What a run must know of its data to sample without them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["image", "table"]
+    shape: tuple[Annotated[int, Field(ge=1)], ...]
+    columns: tuple[str, ...] = ()
+    scaling: dict[str, object]
+    count: int = Field(ge=1)
+    heldout: int = Field(ge=0)
+    sha256: str
+
+    @model_validator(mode="after")
+    def _agree(self) -> DataInfo:
+        if len(self.shape) != (3 if self.kind == "image" else 1):
+            raise ValueError(f"shape {self.shape} is not that of one {self.kind}")
+        scaling = Scaling.from_dict(self.scaling)
+        if scaling.kind != self.kind or (self.kind == "table" and len(scaling.shift) != self.shape[0]):
+            raise ValueError("scaling is not that of the data")
+        return self
+
+
+def write_folder(path: Path, config: TrainConfig, info: DataInfo) -> None:
+    """Write the two files that make a folder a run; where they cannot be written nothing is left.
+
+    Raises:
+        InputError: the disk is full or may not be written to.
+    """
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        write_text(path / "data.json", info.model_dump_json(indent=1))
+        write_text(path / "config.yaml", dump_config(config))
+    except BaseException:
+        with suppress(OSError):
+            (path / "data.json").unlink(missing_ok=True)
+            for folder in made:
+                folder.rmdir()
+        raise
+
+
+def read_run_config(path: Path) -> TrainConfig:
+    """The configuration of the run in `path`.
+
+    Raises:
+        InputError: no run there, or one that is damaged.
+    """
+    if not (path / "config.yaml").is_file():
+        raise InputError(f"run {path}: is no run folder (it has no config.yaml); train one with unstir train")
+    return make_config(read_config(path / "config.yaml"))
+
+
+def read_info(path: Path) -> DataInfo:
+    """What the run in `path` knows of its data.
+
+    Raises:
+        InputError: data.json is missing or damaged.
+    """
+    try:
+        return DataInfo.model_validate_json((path / "data.json").read_bytes())
+    except OSError as error:
+        raise InputError(
+            f"run {path}: data.json cannot be read ({reason(error)}); it is damaged, train it again"
+        ) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "it"
+        raise InputError(
+            f"run {path}: data.json is damaged ({place}: {first['msg']}); train it again"
+        ) from None
+
+
+def make_field(config: TrainConfig, info: DataInfo, network: nn.Module | None) -> NeuralField:
+    """The field of a run, with fresh weights that the seed decides.
+
+    Raises:
+        InputError: a network of the user's own is missing.
+    """
+    if network is None:
+        if config.network == "custom":
+            raise InputError(
+                "network: this run was trained with a module of your own; give it as network=..."
+            )
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(config.seed)  # and no other device's
+            network = _built(config, info)
+    elif not isinstance(network, nn.Module) or not any(p.requires_grad for p in network.parameters()):
+        raise InputError(f"network: a {type(network).__name__} has nothing to train; give a torch.nn.Module")
+    return NeuralField(network, physics.parse(config.process), shape=info.shape)
+
+
+def digest(data: Dataset) -> str:
+    """SHA-256 of the values in their order: other data are noticed, and the same ones in another order."""
+    return hashlib.sha256(data.values.cpu().contiguous().numpy().data).hexdigest()
+
+
+def data_name(name: str) -> str:
+    """A built-in name as it is, a path made absolute: what a run remembers of its data."""
+    return name if name in BUILTIN else str(Path(name).expanduser().resolve())
+
+
+def _built(config: TrainConfig, info: DataInfo) -> nn.Module:
+    """The network of a name, or one line of what its options have wrong."""
+    try:
+        return build_network(config.network, info.shape, config.network_options)
+    except InputError:
+        raise
+    except (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError) as error:
+        raise InputError(
+            f"network_options={quoted(config.network_options)}: no {config.network} can be made of them "
+            f"({reason(error)})"
+        ) from None
