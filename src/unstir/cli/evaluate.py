@@ -1,0 +1,99 @@
+"""`unstir evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unstir.cli.console import err, out, print_json, say, say_passed_over
+from unstir.cli.options import Json, Seed, SolverName, Steps
+from unstir.cli.tables import FEWEST, print_evaluation
+from unstir.errors import InputError
+
+if TYPE_CHECKING:
+    from unstir.data import Dataset
+    from unstir.run import Run
+
+
+def evaluate(
+    samples: Annotated[Path, typer.Argument(help="A run folder, or a file of samples.")],
+    data: Annotated[
+        str | None, typer.Option(help="What to compare with; a run's own held-out data by default.")
+    ] = None,
+    n: Annotated[int, typer.Option("-n", "--number", min=20, help="Samples to draw from a run.")] = 1000,
+    features: Annotated[str, typer.Option(help="pixels, standard, pca:K or logits.")] = "pixels",
+    solver: SolverName = None,
+    steps: Steps = None,
+    seed: Seed = 0,
+    holdout: Annotated[float, typer.Option(help="Share of --data to compare with.")] = 0.2,
+    picture: Annotated[
+        Path | None, typer.Option(help="Write samples above their nearest training images here.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure samples against held-out data, beside a Gaussian fit and real data."""
+    from unstir.bars import sampling_bar
+    from unstir.data import load as load_data
+    from unstir.flow import DEFAULT_STEPS
+    from unstir.measure import feature_space, nearest_picture
+    from unstir.run import compare, load
+    from unstir.train.storage import explained
+
+    if not samples.exists():
+        raise InputError(f"{samples}: no such run or file of samples")
+    run = load(samples) if (samples / "config.yaml").is_file() else None
+    # All that can be refused is refused before time is spent on samples.
+    train, heldout = _reference(samples, run, data, holdout)
+    if picture is not None:
+        _check_picture(picture, heldout)
+    space = feature_space(features, heldout.values, heldout.labels)
+    if run is None:
+        values = load_data(samples).values
+    else:
+        say_passed_over(run)
+        with sampling_bar(n, err) as watch:
+            values = run.sample(n, solver=solver, steps=steps or DEFAULT_STEPS, seed=seed, watch=watch)
+    evaluation = compare(values, train, heldout, features=space, seed=seed)
+    if picture is not None:
+        with explained(picture):
+            nearest_picture(values[:16], train.values, picture)
+    if as_json:
+        print_json(evaluation.to_dict())
+        return
+    print_evaluation(evaluation)
+    if picture is not None:
+        say("open    ", (str(picture), "bold"), console=out)
+
+
+def _reference(samples: Path, run: Run | None, data: str | None, holdout: float) -> tuple[Dataset, Dataset]:
+    """The (training, held-out) data that samples are compared with."""
+    from unstir.data import load as load_data
+
+    if data is not None:
+        train, heldout = load_data(data).split(holdout, run.config.seed if run else 0)
+    elif run is not None:
+        train, heldout = run.data()
+    else:
+        raise InputError(f"data: is missing; say what {samples} is to be compared with (--data D)")
+    if len(heldout) == 0:
+        raise InputError("holdout=0: nothing is held out to compare with; give --data and --holdout")
+    if min(len(train), len(heldout)) < FEWEST:
+        raise InputError(
+            f"data: {len(train)} items to train on and {len(heldout)} held out are too few to compare with; "
+            f"give at least {FEWEST} of each"
+        )
+    if run is not None and heldout.shape != run.info.shape:
+        raise InputError(f"data {data}: has items of {heldout.shape}, run {samples} of {run.info.shape}")
+    return train, heldout
+
+
+def _check_picture(path: Path, data: Dataset) -> None:
+    from unstir.data import check_target
+
+    if data.kind != "image":
+        raise InputError(f"picture={path}: shows images, and these are a table; leave it out")
+    if path.suffix.lower() != ".png":
+        raise InputError(f"picture={path}: give a name that ends in .png")
+    check_target(path, (1, *data.shape))

@@ -1,0 +1,55 @@
+"""`unstir sample`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unstir.cli.console import err, out, print_json, say, say_passed_over
+from unstir.cli.options import Json, Seed, SolverName, Steps
+
+
+def sample(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    target: Annotated[
+        Path, typer.Option("--out", help=".npz, .png (a grid), .csv, .parquet, or a folder of PNGs.")
+    ],
+    n: Annotated[int, typer.Option("-n", "--number", min=1, help="How many.")] = 64,
+    solver: SolverName = None,
+    steps: Steps = None,
+    seed: Seed = 0,
+    first: Annotated[int, typer.Option(min=0, help="Index of the first sample.")] = 0,
+    batch: Annotated[int, typer.Option(min=1, help="How many at once; changes nothing else.")] = 256,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    as_json: Json = False,
+) -> None:
+    """Draw samples from a trained run."""
+    import time
+
+    from unstir.bars import sampling_bar
+    from unstir.data import check_target, save_samples
+    from unstir.flow import DEFAULT_STEPS
+    from unstir.run import load
+
+    opened = load(run, device=device)
+    say_passed_over(opened)
+    check_target(target, (n, *opened.info.shape))
+    start = time.perf_counter()
+    with sampling_bar(n, err) as watch:
+        samples = opened.sample(
+            n, solver=solver, steps=steps or DEFAULT_STEPS, seed=seed, first=first, batch=batch, watch=watch
+        )
+    seconds = time.perf_counter() - start
+    path = save_samples(target, samples, columns=opened.info.columns)
+    if as_json:
+        report = {
+            "out": str(path),
+            "n": n,
+            "seconds": round(seconds, 3),
+            "samples_per_second": round(n / seconds, 2),
+        }
+        print_json(report)
+        return
+    say(f"{n} samples in {seconds:.1f} s ({n / seconds:,.0f} a second): ", (str(path), "bold"), console=out)

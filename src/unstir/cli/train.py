@@ -1,0 +1,167 @@
+"""`unstir train`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from unstir.cli.console import err, out, print_json, say
+from unstir.cli.options import Json
+from unstir.cli.tables import FEWEST, print_evaluation
+from unstir.errors import InputError
+
+if TYPE_CHECKING:
+    from unstir.train.session import Session
+
+
+def train(
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="digits, two-moons, swissroll, gaussians8, checkerboard, or a path: a folder of images, "
+            ".npz, .npy, .csv, .parquet, MNIST's idx files (.gz or not)."
+        ),
+    ] = None,
+    process: Annotated[
+        str | None, typer.Option(help="The physics, such as poisson:D=128 (default) or edm.")
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(help="Budget in time; 1 by default.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Budget in steps, in place of minutes.")] = None,
+    run: Annotated[Path | None, typer.Option("--out", help="Run folder; a new one under runs/.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file of these options.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Items a step.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
+    network: Annotated[str | None, typer.Option(help="auto, mlp or unet.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
+    warmup: Annotated[float | None, typer.Option(help="Share of the run over which lr rises.")] = None,
+    clip: Annotated[float | None, typer.Option(help="Largest norm of the gradient.")] = None,
+    ema: Annotated[float | None, typer.Option(help="Width of the averaged weights, a share.")] = None,
+    noise_mean: Annotated[float | None, typer.Option(help="Mean of ln(noise/signal) trained at.")] = None,
+    noise_std: Annotated[float | None, typer.Option(help="Its standard deviation.")] = None,
+    holdout: Annotated[float | None, typer.Option(help="Share of the data held out.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    checkpoint_minutes: Annotated[float | None, typer.Option(help="Time between checkpoints.")] = None,
+    network_options: Annotated[
+        str | None, typer.Option(help="The network's own, as JSON: '{\"width\": 512}'.")
+    ] = None,
+    skip_bad: Annotated[
+        bool | None, typer.Option("--skip-bad", help="Pass over unreadable files among the data.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Train a field for a process on data, and leave a run folder with pictures."""
+    given = {
+        key: value
+        for key, value in {
+            "data": data, "process": process, "minutes": minutes, "steps": steps, "seed": seed,
+            "batch": batch, "lr": lr, "network": network, "precision": precision, "warmup": warmup,
+            "clip": clip, "ema": ema, "noise_mean": noise_mean, "noise_std": noise_std,
+            "holdout": holdout, "device": device, "threads": threads,
+            "checkpoint_minutes": checkpoint_minutes,
+            "network_options": _options_json(network_options), "skip_bad": skip_bad,
+        }.items()
+        if value is not None
+    }  # fmt: skip
+    session = _resumed(run, config, given) if resume else _started(run, config, given)
+    _train(session, as_json)
+
+
+def _options_json(text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        value = None
+    if not isinstance(value, dict):
+        raise InputError(f'network-options={text!r}: give a JSON mapping such as {{"width": 512}}')
+    return value
+
+
+def _started(path: Path | None, config: Path | None, given: dict[str, Any]) -> Session:
+    from unstir.run import new_run_path
+    from unstir.train.config import make_config, read_config
+    from unstir.train.session import start
+
+    values = read_config(config) if config else {}
+    # A budget on the command line replaces the file's, whichever kind it is of.
+    if {"minutes", "steps"} & given.keys():
+        values = {key: value for key, value in values.items() if key not in ("minutes", "steps")}
+    values |= given
+    if "data" not in values:
+        raise InputError("data: is missing; give --data digits, or the path of your own data")
+    if not {"minutes", "steps"} & values.keys():
+        values["minutes"] = 1.0
+    checked = make_config(values)
+    return start(checked, path or new_run_path(checked))
+
+
+def _resumed(path: Path | None, config: Path | None, given: dict[str, Any]) -> Session:
+    from unstir.train.session import resume
+
+    if path is None:
+        raise InputError("resume: say which run with --out RUN")
+    if given or config:
+        names = ", ".join([*given, *(["config"] if config else [])])
+        raise InputError(f"resume: the run's own config.yaml decides; leave out {names}")
+    session = resume(path)
+    for passed in session.passed_over:
+        say(f"passed over {passed}")
+    say(f"going on at step {session.trainer.step}")
+    return session
+
+
+def _train(session: Session, as_json: bool) -> None:
+    from unstir.bars import sampling_bar, show_training
+    from unstir.run import compare, load, write_gallery
+    from unstir.train.machine import using_threads
+    from unstir.train.session import training
+
+    config, trainer = session.config, session.trainer
+    parameters = sum(p.numel() for p in trainer.field.parameters())
+    for passed in session.train.skipped:
+        say(f"passed over {passed}")
+    budget = f"{config.minutes:g} min" if config.minutes else f"{config.steps} steps"
+    say(
+        (config.process, "bold"),
+        " on ",
+        (session.train.name, "bold"),
+        f": {len(session.train):,} items of {'×'.join(map(str, session.info.shape))}, "
+        f"{len(session.heldout):,} held out; {config.network} of {parameters:,} parameters, "
+        f"{config.precision} on {trainer.data.device}; {budget}",
+    )
+    show_training(training(session), config.batch, config.minutes, err)
+    if not trainer.budget.done(trainer.step):
+        say(
+            f"step {trainer.step} and all before are kept. Go on with: "
+            f"unstir train --resume --out {shlex.quote(str(session.path))}"
+        )
+        raise typer.Exit(130)
+    run = load(session.path, device=config.device)
+    n = max(64, min(len(session.heldout), 500))
+    with using_threads(config.threads), sampling_bar(n, err) as watch:
+        samples = run.sample(n, seed=config.seed, watch=watch)
+    enough = min(len(session.heldout), len(session.train)) >= FEWEST
+    evaluation = compare(samples, session.train, session.heldout) if enough else None
+    made = write_gallery(run, session.train, samples, evaluation)
+    if as_json:
+        figures = None if evaluation is None else evaluation.to_dict()
+        report = {"run": str(run.path), "step": run.step, "skipped": trainer.skipped, "evaluation": figures}
+        print_json(report)
+        return
+    if evaluation is not None:
+        print_evaluation(evaluation)
+    pictures = [path for path in made if path.suffix == ".png"]
+    say("", console=out)
+    say(f"run     {run.path} ({run.step:,} steps)", console=out)
+    for path in pictures:
+        say("open    ", (str(path), "bold"), console=out)
+    more = "more.npz" if not pictures else "more.png"
+    say(f"next    unstir sample {shlex.quote(str(run.path))} -n 64 --out {more}", console=out)
