@@ -263,6 +263,49 @@ def test_images_from_training_to_figures(digits: tuple[Path, Said], place: Path)
     assert Path("pairs.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_baselines(moons: Path, place: Path) -> None:
+    from unstir.measure.baselines import LAWS, compare_baselines
+
+    said = call("baseline", "--data", "two-moons", "-n", 40, "--out", "new/a.csv", "--json")
+    assert (said.status, said.err) == (0, "")
+    report = json.loads(said.out)
+    expected = compare_baselines(*unstir.data.load("two-moons").split(0.2, 0), n=40).to_dict()
+    for model, same in zip(report["models"], expected["models"], strict=True):  # type: ignore[call-overload]
+        assert model | {"seconds": 0} == same | {"seconds": 0}
+    assert report["floor"] == expected["floor"]
+    assert report["out"] == {name: f"new/a-{name}.csv" for name in LAWS}
+    for path in report["out"].values():
+        assert np.loadtxt(path, delimiter=",", skiprows=1).shape == (40, 2)
+
+    said = call("baseline", "--data", "two-moons", "-n", 40, "--model", "kde,ppca", "--seed", 3)
+    assert said.out.splitlines()[0].split() == ["n", "=", "40,", "pixels", "kde", "ppca", "real", "data"]
+    assert "bits per dimension" not in said.out
+    assert "fitted to 8,000 items" in said.out
+    said = call("baseline", "--data", "two-moons", "-n", 40, "--model", "gaussian", "--out", "one.npz")
+    assert said.out.endswith("open    one.npz\n")
+    assert np.load("one.npz")["samples"].dtype == np.float32
+    assert sorted(tree(place)) == ["new", *(f"new/a-{name}.csv" for name in sorted(LAWS)), "one.npz"]
+
+    # Beside a run: the same samples against the same data.
+    beside = json.loads(call("evaluate", moons, "-n", 40, "--baselines", "--json").out)
+    assert beside.pop("baselines")["floor"] == beside["floor"]
+    assert beside == json.loads(call("evaluate", moons, "-n", 40, "--json").out)
+    said = call("evaluate", moons, "-n", 40, "--baselines")
+    assert said.out.splitlines()[0].split()[4:] == ["samples", *LAWS, "real", "data"]
+
+
+def test_baselines_of_images(place: Path) -> None:
+    np.save("few.npy", np.random.default_rng(0).integers(0, 256, (60, 4, 4), dtype=np.uint8))
+    said = call(
+        "baseline", "--data", "few.npy", "-n", 64, "--model", "ppca", "--holdout", 0.5, "--out", "a.png"
+    )
+    assert said.status == 0
+    assert "n = 30, pixels" in said.out
+    assert "bits per dimension" in said.out
+    assert "30 held-out items: grey levels 0..255 made continuous by uniform noise" in said.out
+    assert (place / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_resuming_on_the_command_line(place: Path) -> None:
     from unstir.train import make_config
     from unstir.train.session import start, training
@@ -341,6 +384,7 @@ def bad(tmp_path_factory: pytest.TempPathFactory, moons: Path) -> Path:
     root = tmp_path_factory.mktemp("bad")
     np.save(root / "nan.npy", np.array([[1.0, np.nan], [2, 3]]))
     np.save(root / "one.npy", np.zeros((1, 2)))
+    np.save(root / "few.npy", np.arange(60.0).reshape(30, 2))
     np.save(root / "items0.npy", np.zeros((0, 2)))
     (root / "text.csv").write_text("x,y\n1,2\nthree,4\n")
     (root / "empty").mkdir()
@@ -466,6 +510,17 @@ REFUSALS = [
     ("evaluate {digits} --picture a.jpg", "picture=a.jpg: give a name that ends in .png"),
     ("evaluate {digits} --picture {bad}/file/a.png", "cannot be written"),
     ("evaluate {bad}/infoless", "data.json is damaged"),
+    # Baselines.
+    ("baseline", "Missing option '--data'"),
+    ("baseline --data digit", "did you mean digits?"),
+    ("baseline --data digits --model parzen", "model='parzen' is unknown: give gaussian,"),
+    ("baseline --data {bad}/one.npy", "holdout=0.2 leaves none of 1 items"),
+    ("baseline --data {bad}/few.npy", "24 items to fit and 6 held out are too few to compare"),
+    ("baseline --data two-moons --holdout 0", "holdout=0: nothing is held out to compare with"),
+    ("baseline --data two-moons -n 3", "-n=3"),
+    ("baseline --data two-moons --seed -1", "seed=-1"),
+    ("baseline --data two-moons --features vibes", "features='vibes' is unknown"),
+    ("baseline --data two-moons --out a.jpg", "a-gaussian.jpg ends in '.jpg'"),
     # Commands.
     ("tarin", "No such command 'tarin'"),
     ("--versoin", "No such option: --versoin"),

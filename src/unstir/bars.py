@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
     from unstir.flow import Progress as SampleProgress
@@ -59,3 +60,19 @@ def sampling_bar(n: int, console: Console) -> Iterator[Callable[[SampleProgress]
             bar.update(task, completed=done / n)
 
         yield watch
+
+
+@contextlib.contextmanager
+def stage_bar(count: int, console: Console) -> Iterator[Callable[[str], None]]:
+    """A bar over `count` stages of work; the callable takes the name of each as it begins."""
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f} of {task.total:.0f}"),
+        TimeElapsedColumn(), console=console, transient=True, disable=not console.is_terminal,
+    ) as bar:  # fmt: skip
+        task = bar.add_task("", total=count)
+        done = itertools.count()
+
+        def begin(name: str) -> None:
+            bar.update(task, description=name, completed=next(done))
+
+        yield begin

@@ -18,6 +18,7 @@ _VERBS = (
     "train",
     "sample",
     "evaluate",
+    "baseline",
 )
 
 for _verb in _VERBS:

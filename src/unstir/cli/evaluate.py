@@ -9,11 +9,15 @@ import typer
 
 from unstir.cli.console import err, out, print_json, say, say_passed_over
 from unstir.cli.options import Json, Seed, SolverName, Steps
-from unstir.cli.tables import FEWEST, print_evaluation
+from unstir.cli.tables import FEWEST, print_baselines, print_evaluation
 from unstir.errors import InputError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from unstir.data import Dataset
+    from unstir.measure import FeatureSpace
+    from unstir.measure.baselines import BaselineReport
     from unstir.run import Run
 
 
@@ -28,6 +32,9 @@ def evaluate(
     steps: Steps = None,
     seed: Seed = 0,
     holdout: Annotated[float, typer.Option(help="Share of --data to compare with.")] = 0.2,
+    baselines: Annotated[
+        bool, typer.Option("--baselines", help="Put gaussian, mixture, ppca and kde beside it.")
+    ] = False,
     picture: Annotated[
         Path | None, typer.Option(help="Write samples above their nearest training images here.")
     ] = None,
@@ -59,12 +66,29 @@ def evaluate(
     if picture is not None:
         with explained(picture):
             nearest_picture(values[:16], train.values, picture)
+    report = _baselines(train, heldout, space, evaluation.n, seed) if baselines else None
     if as_json:
-        print_json(evaluation.to_dict())
+        print_json(evaluation.to_dict() | ({} if report is None else {"baselines": report.to_dict()}))
         return
-    print_evaluation(evaluation)
+    if report is None:
+        print_evaluation(evaluation)
+    else:
+        print_baselines(report, evaluation)
     if picture is not None:
         say("open    ", (str(picture), "bold"), console=out)
+
+
+def _baselines(train: Dataset, heldout: Dataset, space: FeatureSpace, n: int, seed: int) -> BaselineReport:
+    from unstir.bars import stage_bar
+    from unstir.measure.baselines import LAWS, compare_baselines
+
+    with stage_bar(len(LAWS), err) as stage:
+
+        def watch(name: str, samples: Tensor | None) -> None:
+            if samples is None:
+                stage(f"fitting {name}")
+
+        return compare_baselines(train, heldout, n=n, features=space, seed=seed, watch=watch)
 
 
 def _reference(samples: Path, run: Run | None, data: str | None, holdout: float) -> tuple[Dataset, Dataset]:

@@ -2,44 +2,79 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from unstir.cli.console import out, say
 
 if TYPE_CHECKING:
-    from unstir.measure import Evaluation
+    from rich.table import Table
+
+    from unstir.measure import Evaluation, Figures
+    from unstir.measure.baselines import BaselineReport
 
 FEWEST = 20  # items that a comparison needs
+_ROWS = (
+    ("sliced Wasserstein", "sliced_wasserstein", "↓"),
+    ("energy distance", "energy_distance", "↓"),
+    ("MMD²", "mmd", "↓"),
+    ("Wasserstein, exact", "wasserstein", "↓"),
+    ("Fréchet distance", "frechet_distance", "↓"),
+    ("precision", "precision", "↑"),
+    ("recall", "recall", "↑"),
+    ("density", "density", "↑"),
+    ("coverage", "coverage", "↑"),
+)
+_NOVELTY = "distance to the nearest training item over that of held-out data (1 as new as they, 0 copies)"
 
 
 def print_evaluation(evaluation: Evaluation) -> None:
     """The figures of samples beside those of the Gaussian fit and of real data."""
-    from rich.table import Table
-
-    rows = [
-        ("sliced Wasserstein", "sliced_wasserstein", "↓"),
-        ("energy distance", "energy_distance", "↓"),
-        ("MMD²", "mmd", "↓"),
-        ("Wasserstein, exact", "wasserstein", "↓"),
-        ("Fréchet distance", "frechet_distance", "↓"),
-        ("precision", "precision", "↑"),
-        ("recall", "recall", "↑"),
-        ("density", "density", "↑"),
-        ("coverage", "coverage", "↑"),
-    ]
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 3, 0, 0))
-    table.add_column(f"n = {evaluation.n}, {evaluation.features}")
-    for column in ("samples", "Gaussian fit", "real data"):
-        table.add_column(column, justify="right")
-    sets = (evaluation.samples, evaluation.baseline, evaluation.floor)
-    for title, name, better in rows:
-        values = [None if figures is None else getattr(figures, name) for figures in sets]
-        table.add_row(f"{title} {better}", *("–" if value is None else f"{value:.4f}" for value in values))
-    out.print(table)
+    sets = {"samples": evaluation.samples, "Gaussian fit": evaluation.baseline, "real data": evaluation.floor}
+    out.print(_figures(f"n = {evaluation.n}, {evaluation.features}", sets))
     if evaluation.features_note:
         say(evaluation.features_note, console=out)
     if evaluation.memorisation_ratio is not None:
-        out.print(
-            f"novelty {evaluation.memorisation_ratio:.2f}: distance to the nearest training item over that "
-            "of held-out data (1 as new as they, 0 copies)"
-        )
+        out.print(f"novelty {evaluation.memorisation_ratio:.2f}: {_NOVELTY}")
+
+
+def print_baselines(report: BaselineReport, evaluation: Evaluation | None = None) -> None:
+    """The figures of all baselines beside those of real data, and of samples where there are some."""
+    samples = {} if evaluation is None else {"samples": evaluation.samples}
+    models = {model.name: model.figures for model in report.models}
+    table = _figures(f"n = {report.n}, {report.features}", samples | models | {"real data": report.floor})
+    first = [] if evaluation is None else [evaluation.memorisation_ratio]
+    table.add_row("novelty", *map(_number, [*first, *(model.memorisation_ratio for model in report.models)]))
+    for title, name in (
+        ("nats per dimension ↑", "nats_per_dimension"),
+        ("bits per dimension ↓", "bits_per_dimension"),
+    ):
+        values = [getattr(model, name) for model in report.models]
+        if any(value is not None for value in values):
+            table.add_row(title, *("–" for _ in first), *map(_number, values))
+    out.print(table)
+    if report.features_note:
+        say(report.features_note, console=out)
+    for model in report.models:
+        say((model.name, "bold"), f"  {model.note}; {model.seconds:.1f} s", console=out)
+    bytes_said = ": grey levels 0..255 made continuous by uniform noise" if report.dequantised else ""
+    out.print(f"nats and bits: log-density of {report.n_scored:,} held-out items{bytes_said}")
+    out.print(f"novelty: {_NOVELTY}")
+
+
+def _figures(title: str, sets: Mapping[str, Figures | None]) -> Table:
+    """A row for each figure, a column for each set."""
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column(title)
+    for column in sets:
+        table.add_column(column, justify="right")
+    for name, attribute, better in _ROWS:
+        values = (None if figures is None else getattr(figures, attribute) for figures in sets.values())
+        table.add_row(f"{name} {better}", *map(_number, values))
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
