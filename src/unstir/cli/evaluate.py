@@ -58,7 +58,9 @@ def evaluate(
     space = feature_space(features, heldout.values, heldout.labels)
     if run is None:
         values = load_data(samples).values
-    else:
+        n = len(values)
+    report = _baselines(train, heldout, space, n, seed) if baselines else None
+    if run is not None:
         say_passed_over(run)
         with sampling_bar(n, err) as watch:
             values = run.sample(n, solver=solver, steps=steps or DEFAULT_STEPS, seed=seed, watch=watch)
@@ -66,7 +68,6 @@ def evaluate(
     if picture is not None:
         with explained(picture):
             nearest_picture(values[:16], train.values, picture)
-    report = _baselines(train, heldout, space, evaluation.n, seed) if baselines else None
     if as_json:
         print_json(evaluation.to_dict() | ({} if report is None else {"baselines": report.to_dict()}))
         return

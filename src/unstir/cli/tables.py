@@ -66,8 +66,9 @@ def _figures(title: str, sets: Mapping[str, Figures | None]) -> Table:
     """A row for each figure, a column for each set."""
     from rich.table import Table
 
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 3, 0, 0))
-    table.add_column(title)
+    gap = 3 if len(sets) <= 3 else 2  # six columns fit into 80 characters
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, gap, 0, 0))
+    table.add_column(title, no_wrap=True)
     for column in sets:
         table.add_column(column, justify="right")
     for name, attribute, better in _ROWS:

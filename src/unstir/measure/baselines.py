@@ -152,7 +152,7 @@ def compare_baselines(
             `evaluate`.
     """
     names = law_names(model)
-    whole(n, "n", least=FEWEST)
+    whole(n, "n", least=6)  # more than the 5 neighbours of precision and recall
     if min(len(train), len(heldout)) < FEWEST:
         raise InputError(
             f"data {train.name}: {len(train)} items to fit and {len(heldout)} held out are too few to "
