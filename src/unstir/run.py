@@ -13,16 +13,25 @@ import torch
 from torch import Tensor, nn
 
 from unstir import physics
-from unstir.data import Dataset, Scaling
+from unstir.data import Coder, Dataset, Scaling, coder_from_dict
 from unstir.data import load as load_data
 from unstir.errors import InputError
-from unstir.fields import NeuralField
-from unstir.flow import DEFAULT_STEPS, Progress, Solver, log_likelihood, sample_steps
+from unstir.fields import LearnedField
+from unstir.flow import Progress, Solver, log_likelihood, sample_steps
 from unstir.flow.sampling import gather
-from unstir.physics import LinearProcess
+from unstir.physics import LinearProcess, Process
 from unstir.train.checkpoint import load_checkpoint
 from unstir.train.config import TrainConfig, make_config
-from unstir.train.folder import ARRAY, DataInfo, data_name, digest, make_field, read_info, read_run_config
+from unstir.train.folder import (
+    ARRAY,
+    DataInfo,
+    data_name,
+    digest,
+    make_field,
+    read_info,
+    read_process,
+    read_run_config,
+)
 from unstir.train.loop import TrainStep
 from unstir.train.machine import choose_device
 from unstir.train.session import resume as resume_session
@@ -52,40 +61,44 @@ class Run:
     path: Path
     config: TrainConfig
     info: DataInfo
-    field: NeuralField
+    field: LearnedField[Any]
     step: int
     passed_over: tuple[str, ...] = ()
 
     @property
-    def process(self) -> LinearProcess:
+    def process(self) -> Process:
         """The run's process."""
-        return self.field.process
+        process: Process = self.field.process
+        return process
 
     @cached_property
-    def scaling(self) -> Scaling:
+    def scaling(self) -> Coder:
         """Between the data's units and the model's."""
-        return Scaling.from_dict(self.info.scaling)
+        return coder_from_dict(self.info.scaling)
 
     def sample(
         self,
         n: int,
         *,
-        solver: Solver | str | None = None,
-        steps: int = DEFAULT_STEPS,
+        solver: Solver[Any] | str | None = None,
+        steps: int | None = None,
         seed: int = 0,
         first: int = 0,
         batch: int = _MODEL_BATCH,
+        start: Tensor | None = None,
         watch: Callable[[Progress], None] | None = None,
     ) -> Tensor:
         """Draw `n` samples in the data's units: images uint8 `(n, channels, height, width)`, tables float32.
 
         Args:
             n: how many.
-            solver: an object or a specification such as `heun`; multistep by default.
-            steps: how many, the last denoising among them.
+            solver: an object or a specification such as `heun`; by default the first that the process has.
+            steps: how many, the last denoising among them; by default the solver's usual number.
             seed: with the sample's index, all that a sample depends on.
             first: index of the first sample.
             batch: how many at once.
+            start: `(n, *shape)` in the data's units, to start from in place of the prior, where the process
+                can: what is to be restored, or carried from one data set to another.
             watch: called with each step's `Progress`.
 
         Raises:
@@ -102,9 +115,10 @@ class Run:
             seed=seed,
             first=first,
             batch=batch,
+            start=None if start is None else self.scaling.to_model(start),
             device=device,
         )
-        x = gather(n, walk, watch)
+        x = self.process.observed(gather(n, walk, watch))
         if not bool(x.isfinite().all()):
             raise InputError(f"run {self.path}: its field gives values that are not finite; train it again")
         return self.scaling.to_data(x)
@@ -116,14 +130,20 @@ class Run:
             values: `(n, *shape)` in the data's units.
             probes: random directions of Hutchinson's estimate.
             seed: of them.
+
+        Raises:
+            InputError: the process has no likelihood by a flow.
         """
+        process, scaling = self.process, self.scaling
+        if not isinstance(process, LinearProcess) or not isinstance(scaling, Scaling):
+            raise InputError(f"process {process.name}: has no likelihood by the flow; linear processes do")
         device = next(self.field.parameters()).device
-        x = self.scaling.to_model(values).to(device)
+        x = scaling.to_model(values).to(device)
         parts = [
-            log_likelihood(self.process, self.field, part, probes=probes, seed=seed, rtol=1e-4, atol=1e-4)
+            log_likelihood(process, self.field, part, probes=probes, seed=seed, rtol=1e-4, atol=1e-4)
             for part in torch.split(x, _MODEL_BATCH)
         ]
-        scale = torch.tensor(self.scaling.scale, dtype=torch.float64)
+        scale = torch.tensor(scaling.scale, dtype=torch.float64)
         pixels = x[0].numel() // len(scale)
         # A density per unit of the data, not of the model.
         return torch.cat(parts).cpu() - pixels * scale.log().sum()
@@ -145,7 +165,7 @@ class Run:
         return data.split(self.config.holdout, self.config.seed)
 
     def evaluate(
-        self, n: int = 1000, *, features: str = "pixels", seed: int = 0, steps: int = DEFAULT_STEPS
+        self, n: int = 1000, *, features: str = "pixels", seed: int = 0, steps: int | None = None
     ) -> Evaluation:
         """Compare `n` samples with the held-out data, beside a Gaussian fit and real data.
 
@@ -203,7 +223,7 @@ def load(
     if step_weights not in ("ema", "model"):
         raise InputError(f"step_weights={step_weights!r}: give ema or model")
     config, info = read_run_config(path), read_info(path)
-    field = make_field(config, info, network)
+    field = make_field(config, info, read_process(path, config, info), network)
     like = field.state_dict()
     checkpoint = load_checkpoint(path, {"model": like, "ema": {**like, "n_averaged": torch.zeros(())}})
     field.load_state_dict({name: checkpoint.tensors[step_weights][name] for name in like})
@@ -212,7 +232,7 @@ def load(
 
 
 def fit(
-    process: LinearProcess | str,
+    process: Process | str,
     data: str | Path | Tensor | Dataset | Any,  # noqa: ANN401  # numpy arrays too
     *,
     minutes: float | None = None,
@@ -262,7 +282,7 @@ def fit(
     return load(session.path, network=module, device=session.config.device)
 
 
-def _process_name(process: LinearProcess | str) -> str:
+def _process_name(process: Process | str) -> str:
     """The name by which the run's folder finds its process again."""
     name = process if isinstance(process, str) else process.name
     if not isinstance(process, str) and physics.parse(name) != process:
@@ -301,6 +321,8 @@ def write_gallery(run: Run, train: Dataset, samples: Tensor, evaluation: Evaluat
         made.append(save_samples(folder / "samples.png", samples[:64]))
         with explained(folder / "nearest.png"):
             made.append(nearest_picture(samples[:16], train.values, folder / "nearest.png"))
+    elif run.info.kind == "text":
+        made.append(save_samples(folder / "samples.txt", samples))
     else:
         made.append(save_samples(folder / "samples.npz", samples))
         if samples.shape[1] == 2:

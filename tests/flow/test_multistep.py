@@ -8,8 +8,8 @@ import pytest
 import scipy.integrate
 import torch
 
-from unstir.fields import ExactField
-from unstir.flow import Multistep, Solver, parse_solver, trajectory
+from unstir.fields import ExactField, as_field
+from unstir.flow import LinearPath, Multistep, Solver, parse_solver, trajectory
 from unstir.flow.multistep import weights
 from unstir.physics import LinearProcess, parse
 
@@ -25,15 +25,16 @@ def test_order_of_convergence(name: str, past: int, corrector: bool, order: Orde
     assert order(parse(name), Multistep(past, corrector)) == pytest.approx(past + corrector, abs=0.3)
 
 
-def coefficients(process: LinearProcess, ratios: Sequence[float]) -> tuple[list[float], list[float]]:
-    times = process.time_at(torch.tensor(ratios, dtype=torch.float64))
-    return process.A(times).tolist(), process.B(times).tolist()
+def path_at(process: LinearProcess, ratios: Sequence[float]) -> LinearPath:
+    times = process.time_at(torch.tensor(ratios, dtype=torch.float64)).tolist()
+    return LinearPath(process, as_field(lambda x, t, label: x), times, (2,))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_order_1_is_ddim(name: str) -> None:
-    A, B = coefficients(parse(name), [50.0, 5.0, 1.0, 0.1, 0.01])
-    for i, (w,) in enumerate(weights(A, B, 1, 0)):
+    path = path_at(parse(name), [50.0, 5.0, 1.0, 0.1, 0.01])
+    A, B = path.A, path.B
+    for i, (w,) in enumerate(weights(path, 1, 0)):
         # x' = (B'/B) x + (A' − A B'/B) D: Song 2021 (DDIM), equation 12 with σ = 0
         assert w == pytest.approx(A[i + 1] - A[i] * B[i + 1] / B[i], rel=1e-9)
 
@@ -43,8 +44,9 @@ def test_order_1_is_ddim(name: str) -> None:
 @pytest.mark.parametrize("past", [1, 2, 3])
 def test_polynomials_in_noise_to_signal_are_integrated_exactly(name: str, past: int, ahead: int) -> None:
     ratios = [20.0, 12.0, 6.0, 2.0, 0.7, 0.3]
-    A, B = coefficients(parse(name), ratios)
-    for i, row in enumerate(weights(A, B, past, ahead)):
+    path = path_at(parse(name), ratios)
+    B = path.B
+    for i, row in enumerate(weights(path, past, ahead)):
         known = ratios[max(0, i - past + 1) : i + 1 + ahead][::-1]
         assert len(row) == len(known)
         for power in range(len(known)):

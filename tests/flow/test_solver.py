@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from unstir.fields import ExactField, as_field
-from unstir.flow import Path, Step
+from unstir.flow import LinearPath, Step
 from unstir.flow.solver import combine
 from unstir.physics import parse
 
@@ -22,7 +22,7 @@ def test_combinations_are_new_tensors() -> None:
 def test_a_path_holds_the_processs_numbers_at_its_times(name: str) -> None:
     process = parse(name)
     times = process.times(6)
-    path = Path(process, as_field(ExactField(process, torch.zeros(1, 2))), times.tolist())
+    path = LinearPath(process, as_field(ExactField(process, torch.zeros(1, 2))), times.tolist(), (2,))
     assert process.A(times).tolist() == path.A
     assert process.B(times).tolist() == path.B
     f, g = path.drift

@@ -10,7 +10,7 @@ from torch import Tensor
 
 import unstir.flow.stochastic
 from unstir.fields import ExactField, MixtureField, as_field
-from unstir.flow import Ancestral, Churn, Heun, Path, Solver, Streams, sample, trajectory
+from unstir.flow import Ancestral, Churn, Heun, LinearPath, Solver, Streams, sample, trajectory
 from unstir.flow.stochastic import law_noise
 from unstir.physics import LinearProcess, StudentT, parse
 
@@ -24,7 +24,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def gaussian_noise(
-    path: Path, i: int, x: Tensor, prediction: Tensor | None, streams: Streams, label: Tensor | None
+    path: LinearPath, i: int, x: Tensor, prediction: Tensor | None, streams: Streams, label: Tensor | None
 ) -> Tensor:
     """What published samplers add whatever the law."""
     return streams.normal(x)[0]
@@ -129,7 +129,9 @@ def test_a_state_tells_the_mean_of_its_mixing_variable(mixture: Mixture) -> None
             truth = float((share @ field._nodes).mean())
             noise = torch.cat(
                 [
-                    law_noise(Path(process, field, (t,)), 0, x, None, Streams(s, 0, 2000), None)
+                    law_noise(
+                        LinearPath(process, field, (t,), (size,)), 0, x, None, Streams(s, 0, 2000), None
+                    )
                     for s in range(5)
                 ]
             )

@@ -54,7 +54,7 @@ def test_yaml_without_a_point_in_the_exponent_is_a_number(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"netwrok": "mlp"}, ("netwrok", "did you mean network", "Known: data, process")),
+        ({"netwrok": "mlp"}, ("netwrok", "did you mean network", "Known: data, partner")),
         ({"x" * 5000: 1}, ("is no option", "Known")),
         ({"a\nb": 1}, (r"'a\nb'", "is no option")),
         ({"steps": None}, ("give either minutes or steps",)),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from unstir import physics
 from unstir.data import BUILTIN, Dataset
 from unstir.train import TrainConfig
 from unstir.train.folder import data_name, digest, make_field, read_info, read_run_config
@@ -76,7 +77,7 @@ def test_the_seed_decides_the_weights_and_nothing_else_is_drawn(
 ) -> None:
     info = start(config(), tmp_path, points).info
     state = torch.get_rng_state()
-    a, b, c = (make_field(config(seed=seed), info, None).state_dict() for seed in (1, 1, 2))
+    a, b, c = (make_field(config(seed=seed), info, physics.edm(), None).state_dict() for seed in (1, 1, 2))
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(a[key], b[key]) for key in a)
     assert not all(torch.equal(a[key], c[key]) for key in a)

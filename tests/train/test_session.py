@@ -425,12 +425,12 @@ def test_the_event_is_set_and_nothing_raised() -> None:
 
 
 def test_a_loss_that_is_not_finite_is_null_in_the_metrics(
-    config: Config, points: Dataset, tmp_path: Path
+    config: Config, points: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     this = start(config(steps=4), tmp_path, points)
-    objective = this.trainer.objective
+    loss = this.trainer.field.loss
     factors = iter([1.0, float("nan"), float("inf"), 1.0])
-    this.trainer.objective = lambda *args: objective(*args) * next(factors)
+    monkeypatch.setattr(this.trainer.field, "loss", lambda *args: loss(*args) * next(factors))
     train(this)
     lines = [
         json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
@@ -440,9 +440,16 @@ def test_a_loss_that_is_not_finite_is_null_in_the_metrics(
     assert [line["skipped"] for line in lines] == [0, 1, 2, 2]
 
 
-def test_divergence_is_one_line(config: Config, points: Dataset, tmp_path: Path, refused: Refused) -> None:
+def test_divergence_is_one_line(
+    config: Config,
+    points: Dataset,
+    tmp_path: Path,
+    refused: Refused,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     this = start(config(steps=200), tmp_path, points)
-    this.trainer.objective = lambda field, *_: next(field.parameters()).sum() * float("nan")
+    field = this.trainer.field
+    monkeypatch.setattr(field, "loss", lambda *_: next(field.parameters()).sum() * float("nan"))
     assert refused(train, this).startswith("training diverged: 50 steps in a row")
 
 

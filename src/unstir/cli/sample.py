@@ -30,16 +30,15 @@ def sample(
 
     from unstir.bars import sampling_bar
     from unstir.data import check_target, save_samples
-    from unstir.flow import DEFAULT_STEPS
     from unstir.run import load
 
     opened = load(run, device=device)
     say_passed_over(opened)
-    check_target(target, (n, *opened.info.shape))
+    check_target(target, (n, *opened.info.shape), kind=opened.info.kind)
     start = time.perf_counter()
     with sampling_bar(n, err) as watch:
         samples = opened.sample(
-            n, solver=solver, steps=steps or DEFAULT_STEPS, seed=seed, first=first, batch=batch, watch=watch
+            n, solver=solver, steps=steps, seed=seed, first=first, batch=batch, watch=watch
         )
     seconds = time.perf_counter() - start
     path = save_samples(target, samples, columns=opened.info.columns)

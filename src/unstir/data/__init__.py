@@ -1,20 +1,29 @@
-"""Data: arrays, image folders, tables, built-in sets, and the affine scaling between them and the model."""
+"""Data: arrays, image folders, tables, text, built-in sets, and the coders between them and the model."""
 
 from unstir.data.builtin import BUILTIN
+from unstir.data.coder import Coder, coder_from_dict
 from unstir.data.dataset import Dataset, Kind
+from unstir.data.levels import Levels
 from unstir.data.load import load
 from unstir.data.picture import image_grid
 from unstir.data.save import check_target, save_samples
 from unstir.data.scaling import STD, Scaling
+from unstir.data.text import Letters, from_lines, to_lines
 
 __all__ = [
     "BUILTIN",
     "STD",
+    "Coder",
     "Dataset",
     "Kind",
+    "Letters",
+    "Levels",
     "Scaling",
     "check_target",
+    "coder_from_dict",
+    "from_lines",
     "image_grid",
     "load",
     "save_samples",
+    "to_lines",
 ]

@@ -1,12 +1,13 @@
-"""Built-in data sets: one of images, and four of points in the plane, the same on every run.
+"""Built-in data sets: one of images, four of points in the plane, one of text, the same on every run.
 
     digits         1,797 grey 8x8 images of handwritten digits, 0..16 scaled to 0..255, with classes
     two-moons      two half circles of radius 1 that interlock, Gaussian noise of 0.05
     swissroll      the spiral (u cos u, u sin u) / 10, u from 1.5π to 4.5π, Gaussian noise of 0.05
     gaussians8     eight Gaussians of deviation 0.1 around the unit circle
     checkerboard   the dark squares of a 4x4 board on [-1, 1]², uniform
+    arithmetic     sums and differences of two numbers below 100, such as `12+7=19`, without repetition
 
-Each set of points holds 10,000, as float32 columns `x` and `y`.
+Each set of points holds 10,000, as float32 columns `x` and `y`; there are 10,000 lines of arithmetic.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 import torch
 
 from unstir.data.dataset import Dataset
+from unstir.data.text import from_lines
 
 POINTS = 10_000
 SEED = 2015
@@ -67,6 +69,14 @@ def _checkerboard() -> Dataset:
     return _points("checkerboard", (corner + generator.random((POINTS, 2))) / 2 - 1)
 
 
+def _arithmetic() -> Dataset:
+    sums = [f"{a}+{b}={a + b}" for a in range(100) for b in range(100)]
+    differences = [f"{a}-{b}={a - b}" for a in range(100) for b in range(a + 1)]
+    lines = np.array(sums + differences)
+    chosen = np.random.default_rng(SEED).permutation(len(lines))[:POINTS]
+    return from_lines(lines[chosen].tolist(), "arithmetic")
+
+
 def _points(name: str, points: Array, label: Array | None = None, names: tuple[str, ...] = ()) -> Dataset:
     values = torch.from_numpy(points.astype(np.float32))
     labels = None if label is None else torch.from_numpy(label.astype(np.int64))
@@ -79,6 +89,7 @@ _MAKERS: dict[str, Callable[[], Dataset]] = {
     "swissroll": _swissroll,
     "gaussians8": _gaussians8,
     "checkerboard": _checkerboard,
+    "arithmetic": _arithmetic,
 }
 BUILTIN = tuple(_MAKERS)
 

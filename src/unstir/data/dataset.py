@@ -14,7 +14,7 @@ from torch import Tensor
 
 from unstir.errors import InputError
 
-Kind = Literal["image", "table"]
+Kind = Literal["image", "table", "text"]
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,12 @@ class Dataset:
 
     Attributes:
         name: what the user called it: a built-in name or a path.
-        kind: `image` or `table`.
-        values: images as uint8 `(n, channels, height, width)`; tables as finite float32 `(n, columns)`.
+        kind: `image`, `table` or `text`.
+        values: images as uint8 `(n, channels, height, width)`; tables as finite float32 `(n, columns)`; text as
+            int32 code points `(n, length)`, see `text.py`.
         labels: int64 `(n,)` class numbers from 0, or None.
         label_names: the class names in order of number; empty without labels.
-        columns: a table's column names; empty for images.
+        columns: a table's column names; empty for others.
         skipped: files passed over, each as 'path: reason'; empty unless the user asked to pass over bad ones.
     """
 

@@ -4,6 +4,7 @@ name of a built-in set     `builtin.py`    (a folder of the same name is given a
 folder of images           `images.py`
 .npz  .npy  array, tensor  `npy.py`, `arrays.py`
 .csv  .parquet             `tables.py`
+.txt                       `text.py`, one item a line
 idx, plain or .gz          `idx.py`
 """
 
@@ -26,11 +27,12 @@ from unstir.data.idx import is_idx, read_idx
 from unstir.data.images import SUFFIXES, read_folder
 from unstir.data.npy import read_npy, read_npz
 from unstir.data.tables import read_csv, read_parquet
+from unstir.data.text import read_text
 from unstir.data.wording import listed, reason, shown
 from unstir.errors import InputError
 
 READABLE = (
-    "a folder of images, .npz, .npy, .csv, .parquet or an idx file (such as train-images-idx3-ubyte.gz)"
+    "a folder of images, .npz, .npy, .csv, .parquet, .txt or an idx file (such as train-images-idx3-ubyte.gz)"
 )
 
 Source = str | os.PathLike[str] | np.ndarray[Any, Any] | Tensor | Dataset
@@ -40,6 +42,7 @@ _READERS: dict[str, Callable[[Path, str], Dataset]] = {
     ".npy": read_npy,
     ".csv": read_csv,
     ".parquet": read_parquet,
+    ".txt": read_text,
 }
 
 
@@ -52,7 +55,8 @@ def load(source: Source, *, skip_bad: bool = False) -> Dataset:
         skip_bad: in a folder, pass over images that cannot be read and name them in `Dataset.skipped`.
 
     Returns:
-        Images as uint8 `(n, channels, height, width)` or a table as float32 `(n, columns)`, labels if any.
+        Images as uint8 `(n, channels, height, width)`, a table as float32 `(n, columns)` or text as int32 code
+        points `(n, length)`, labels if any.
 
     Raises:
         InputError: anything wrong with the source, in one line that names it and the mend.

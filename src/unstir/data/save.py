@@ -3,6 +3,7 @@
     .npz               `samples`: images (n, h, w) or (n, h, w, 3) as uint8, tables float32; `labels` if any
     .png               a grid of images, or a scatter of a table of two columns
     .csv  .parquet     tables, with the columns' names
+    .txt               text, one item a line
     no ending          a folder of images 000000.png, 000001.png, ...; with labels, in a sub-folder for each
 
 Each is written under a temporary name beside its target, synced to disk and renamed. A folder must be new or
@@ -26,10 +27,12 @@ from torch import Tensor
 from unstir.data.dataset import Kind
 from unstir.data.picture import grid_layout, image_grid, png_bytes, scatter_bytes
 from unstir.data.tables import check_names, csv_bytes, parquet_bytes
+from unstir.data.text import to_lines
 from unstir.data.wording import reason, shown
 from unstir.errors import InputError
 
-SUFFIXES = (".npz", ".png", ".csv", ".parquet")
+SUFFIXES = (".npz", ".png", ".csv", ".parquet", ".txt")
+_HOLDS = {".csv": "tables", ".parquet": "tables", ".txt": "text"}
 
 
 def save_samples(
@@ -44,9 +47,10 @@ def save_samples(
 
     Args:
         path: the target; missing folders above it are made.
-        values: images uint8 `(n, 1 or 3, height, width)`, or a table of floats `(n, columns)`, in data units.
+        values: images uint8 `(n, 1 or 3, height, width)`, a table of floats `(n, columns)`, or text as int32 code
+            points `(n, length)`, in data units.
         labels: class numbers `(n,)`; .csv and .parquet take none, a grid does not show them.
-        kind: `image` or `table`; told by the shape without.
+        kind: `image`, `table` or `text`; told by shape and dtype without.
         columns: a table's column names; `x0, x1, ...` without.
 
     Returns:
@@ -55,10 +59,10 @@ def save_samples(
     Raises:
         InputError: values of another kind, a format that cannot hold them, or a place that cannot be written.
     """
-    _check_values(values, labels, kind)
-    path = check_target(path, values.shape, labelled=labels is not None)
+    kind = _check_values(values, labels, kind)
+    path = check_target(path, values.shape, labelled=labels is not None, kind=kind)
     values = values.detach().cpu()
-    if values.ndim == 2:
+    if kind == "table":
         columns = tuple(columns) or tuple(f"x{i}" for i in range(values.shape[1]))
         check_names(columns, "columns")
         if len(columns) != values.shape[1]:
@@ -74,13 +78,16 @@ def save_samples(
     return path
 
 
-def check_target(path: str | os.PathLike[str], shape: Sequence[int], labelled: bool = False) -> Path:
+def check_target(
+    path: str | os.PathLike[str], shape: Sequence[int], labelled: bool = False, kind: Kind | None = None
+) -> Path:
     """Refuse a target that `save_samples` could not write, before any time is spent on samples.
 
     Args:
         path: the target.
         shape: the shape that the values will have, `(n, c, h, w)` or `(n, columns)`.
         labelled: whether there will be labels.
+        kind: of the values; without, only images are told from the others.
 
     Returns:
         The path, with `~` resolved.
@@ -93,8 +100,12 @@ def check_target(path: str | os.PathLike[str], shape: Sequence[int], labelled: b
     what, suffix, image = shown(path), target.suffix.lower(), len(shape) == 4
     if suffix and suffix not in SUFFIXES:
         raise InputError(f"{what} ends in {suffix!r}: give {', '.join(SUFFIXES)} or a folder")
-    if image and suffix in (".csv", ".parquet"):
-        raise InputError(f"{what} holds tables, and these are images: give .npz, .png or a folder")
+    if image and suffix in (".csv", ".parquet", ".txt"):
+        raise InputError(f"{what} holds {_HOLDS[suffix]}, and these are images: give .npz, .png or a folder")
+    if kind == "text" and suffix not in (".txt", ".npz"):
+        raise InputError(f"{what} holds no text: give .txt or .npz")
+    if kind == "table" and suffix == ".txt":
+        raise InputError(f"{what} holds text, and this is a table: give .npz, .csv or .parquet")
     if not image and not suffix:
         raise InputError(
             f"{what} has no ending, so it is a folder of images, and this is a table: add .npz or .csv"
@@ -130,19 +141,23 @@ def _check_place(target: Path, what: str) -> None:
         )
 
 
-def _check_values(values: Tensor, labels: Tensor | None, kind: Kind | None) -> None:
+def _check_values(values: Tensor, labels: Tensor | None, kind: Kind | None) -> Kind:
+    """The kind of values that can be written."""
     what = f"samples of {values.dtype} and shape {tuple(values.shape)}"
     image = values.ndim == 4 and values.dtype == torch.uint8 and values.shape[1] in (1, 3)
     table = values.ndim == 2 and values.dtype.is_floating_point
-    if not values.numel() or not (image or table):
+    text = values.ndim == 2 and values.dtype == torch.int32
+    if not values.numel() or not (image or table or text):
         raise InputError(f"{what}: give uint8 images (n, 1 or 3, h, w) or a table of floats (n, columns)")
-    if kind is not None and kind != ("image" if image else "table"):
+    found: Kind = "image" if image else "table" if table else "text"
+    if kind is not None and kind != found:
         raise InputError(f"{what} are no {kind}: leave kind out, or give values of that kind")
     if labels is not None and (labels.shape != values.shape[:1] or labels.is_floating_point()):
         raise InputError(
             f"labels of {labels.dtype} and shape {tuple(labels.shape)} for {len(values)} samples: "
             f"give integers of shape ({len(values)},)"
         )
+    return found
 
 
 def _content(suffix: str, values: Tensor, labels: Tensor | None, columns: Sequence[str]) -> bytes:
@@ -153,12 +168,16 @@ def _content(suffix: str, values: Tensor, labels: Tensor | None, columns: Sequen
         stream = io.BytesIO()
         np.savez(stream, **arrays)
         return stream.getvalue()
+    if suffix == ".txt":
+        return "".join(line + "\n" for line in to_lines(values)).encode()
     if suffix == ".png":
         return png_bytes(image_grid(values)) if values.ndim == 4 else scatter_bytes(values, labels, columns)
     return (csv_bytes if suffix == ".csv" else parquet_bytes)(_array(values), columns)
 
 
 def _array(values: Tensor) -> np.ndarray[Any, Any]:
+    if values.dtype == torch.int32:
+        return np.array(to_lines(values))
     if values.ndim == 2:
         return values.float().numpy()
     return values[:, 0].numpy() if values.shape[1] == 1 else values.permute(0, 2, 3, 1).contiguous().numpy()

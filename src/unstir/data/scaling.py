@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -42,7 +42,7 @@ class Scaling:
     scale: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(Kind):
+        if self.kind not in ("image", "table"):
             raise InputError(f"scaling: kind={self.kind!r}, give image or table")
         if (
             not self.shift
@@ -61,7 +61,15 @@ class Scaling:
 
     @classmethod
     def fit(cls, dataset: Dataset) -> Scaling:
-        """The scaling in which `dataset` has mean 0 and standard deviation STD."""
+        """The scaling in which `dataset` has mean 0 and standard deviation STD.
+
+        Raises:
+            InputError: text, which has neither.
+        """
+        if dataset.kind == "text":
+            raise InputError(
+                f"data {dataset.name}: are text, and this process takes numbers; give --process coins"
+            )
         if dataset.kind == "image":
             count = torch.bincount(dataset.values.reshape(-1), minlength=256).double()
             level = torch.arange(256, dtype=torch.float64, device=count.device)

@@ -1,21 +1,37 @@
 """Fields: who knows where the flow goes. Exact (from the data), a mixture's, or a network's."""
 
+from unstir.fields.coin import CoinField
 from unstir.fields.exact import ExactField
+from unstir.fields.exact_coins import ExactCoins
 from unstir.fields.field import Field, FieldFunction, FunctionField, Slice, as_field
+from unstir.fields.hybrid import HybridField
+from unstir.fields.learned import LearnedField
 from unstir.fields.mixture import MixtureField
+from unstir.fields.modal import ModalField
 from unstir.fields.networks import ResidualMLP, UNet, build_network
 from unstir.fields.neural import NeuralField
+from unstir.fields.phase import LangevinMixture
+from unstir.fields.registry import field_class
+from unstir.fields.transformer import Transformer
 
 __all__ = [
+    "CoinField",
+    "ExactCoins",
     "ExactField",
     "Field",
     "FieldFunction",
     "FunctionField",
+    "HybridField",
+    "LangevinMixture",
+    "LearnedField",
     "MixtureField",
+    "ModalField",
     "NeuralField",
     "ResidualMLP",
     "Slice",
+    "Transformer",
     "UNet",
     "as_field",
     "build_network",
+    "field_class",
 ]

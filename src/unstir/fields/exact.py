@@ -15,7 +15,7 @@ from torch import Tensor
 from unstir.errors import InputError
 from unstir.fields.field import Slice
 from unstir.physics import LinearProcess
-from unstir.physics.linear import squared_distances
+from unstir.physics.linear import expanded, squared_distances
 
 _BLOCK = 8192
 # Squared distances are taken from one matrix product; float32 serves while its rounding moves
@@ -61,14 +61,14 @@ class ExactField:
     def __call__(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """E[y | x_t = x], `(batch, *shape)`, for times `(batch,)`."""
         self._check(x)
-        A = self.process.A(t.double())[:, None]
-        B = self.process.B(t.double())[:, None]
-        return self._posterior_mean(x, A, B)
+        A = expanded(self.process.signal(t.double(), self.shape), self.shape)
+        return self._posterior_mean(x, A, self.process.B(t.double())[:, None])
 
     def at(self, t: float) -> Slice:
         """The field at one time."""
-        time = torch.tensor([[t]], dtype=torch.float64, device=self._data.device)
-        A, B = self.process.A(time), self.process.B(time)
+        time = torch.tensor([t], dtype=torch.float64, device=self._data.device)
+        A = expanded(self.process.signal(time, self.shape), self.shape)
+        B = self.process.B(time)[:, None]
         return lambda x, label: self._posterior_mean(x, A, B)
 
     def _check(self, x: Tensor) -> None:
@@ -81,7 +81,7 @@ class ExactField:
         """Float32 where it is enough, float64 elsewhere."""
         if u.dtype == torch.float64:
             return torch.float64
-        size = (u**2).sum(1, keepdim=True).double() + A**2 * self._largest
+        size = (u**2).sum(1, keepdim=True).double() + A.amax(1, keepdim=True) ** 2 * self._largest
         error = float((size / B**2).max()) * torch.finfo(torch.float32).eps
         return torch.float32 if error < _LOGIT_ERROR else torch.float64
 

@@ -5,12 +5,14 @@ With y ~ Σ_k π_k N(μ_k, Σ_k), Σ_k = U_k diag(λ_k) U_kᵀ, and ε = √W n,
     x | k, W ~ N(A μ_k, A² Σ_k + B² W I)
     E[y | x, k, W] = μ_k + U_k diag(A λ_k / (A² λ_k + B² W)) U_kᵀ (x − A μ_k)
 
-so the field is closed form for Gaussian noise, and one quadrature over log W for every other law.
+so the field is closed form for Gaussian noise, and one quadrature over log W for every other law. Where heat
+damps the modes, A is a matrix: A Σ_k A = U_k diag(λ_k) U_kᵀ at each time, and Σ_k A U_k carries back.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -66,8 +68,8 @@ class MixtureField:
         self._variances: Tensor = variances
         self._vectors: Tensor | None = vectors
         self._multiplicity = size if isotropic else 1
-        flat = means.flatten(1)[:, None, :]
-        self._centres = flat if vectors is None else flat @ vectors
+        self._flat = means.flatten(1)[:, None, :]
+        self._centres = self._flat if vectors is None else self._flat @ vectors
         nodes, log_weights = process.noise.mixing_nodes(size)
         self._nodes, self._log_node_weights = nodes.to(means.device), log_weights.to(means.device)
 
@@ -114,7 +116,8 @@ class MixtureField:
 
     def log_data_density(self, y: Tensor) -> Tensor:
         """log p_0(y) in nats, float64 `(batch,)`: the mixture itself."""
-        squared = self._squared(self._rotated(y.flatten(1).double(), 1.0))
+        z = self._rotated(y.flatten(1).double(), 1.0, self._centres, self._vectors)
+        squared = z.square() if self._multiplicity == 1 else z.square().sum(2, keepdim=True)
         variance = self._variances[:, None, :]
         terms = self._multiplicity * (2 * math.pi * variance).log() + squared / variance
         return torch.logsumexp(self.weights.log()[:, None] - 0.5 * terms.sum(2), 0)
@@ -123,31 +126,69 @@ class MixtureField:
         widest = max(math.prod(self.shape), len(self._nodes))
         return torch.split(x, max(1, _BLOCK // (len(self.weights) * widest)))
 
-    def _rotated(self, u: Tensor, A: float) -> Tensor:
+    def _rotated(self, u: Tensor, A: float, centres: Tensor, vectors: Tensor | None) -> Tensor:
         """U_kᵀ(u − A μ_k), `(components, batch, N)`."""
-        if self._vectors is None:
-            return u - A * self._centres
-        return torch.baddbmm(self._centres, u.expand(len(self.means), -1, -1), self._vectors, beta=-A)
+        if vectors is None:
+            return u - A * centres
+        return torch.baddbmm(centres, u.expand(len(centres), -1, -1), vectors, beta=-A)
 
-    def _squared(self, z: Tensor) -> Tensor:
-        """z² along each axis, or summed where all axes have one variance."""
-        return z.square().sum(2, keepdim=True) if self._vectors is None else z.square()
+    def _frame(self, t: float) -> _Frame:
+        """The mixture in its own axes at one time."""
+        time = torch.tensor([t], dtype=torch.float64)
+        A = float(self.process.A(time))
+        if self.process.damping is None:
+            lift = None if self._vectors is None else self._vectors * (A * self._variances[:, None, :])
+            return _Frame(A, A**2 * self._variances, self._centres, self._vectors, lift)
+        modes = self.process.signal(time, self.shape)[0].expand(self.shape)
+        # A as a matrix on states: into modes, damped, and back.
+        size = modes.numel()
+        identity = torch.eye(size, dtype=torch.float64).reshape(size, *self.shape)
+        basis = self.process.basis
+        blur = basis.state(modes * basis.coordinates(identity)).reshape(size, size)
+        variances, vectors = torch.linalg.eigh(blur @ self.covariances @ blur)
+        centres = (self._flat @ blur) @ vectors
+        lift = self.covariances @ blur @ vectors
+        return _Frame(1.0, variances.clamp_min(0), centres, vectors, lift)
 
-    def _logits(self, x: Tensor, t: float) -> tuple[Tensor, Tensor, Tensor, float]:
-        """log p(x, k, W_q) `(components, batch, nodes)`, the rotated offsets, variances `(k, N, q)`, A."""
-        time = torch.tensor(t, dtype=torch.float64)
-        A, B = float(self.process.A(time)), float(self.process.B(time))
-        z = self._rotated(self.process.basis.coordinates(x).flatten(1).double(), A)
-        variance = A**2 * self._variances[:, :, None] + B**2 * self._nodes
-        log_norm = 0.5 * self._multiplicity * (2 * math.pi * variance).log().sum(1, keepdim=True)
+    def _logits(self, x: Tensor, t: float) -> tuple[Tensor, Tensor, Tensor, _Frame]:
+        """log p(x, k, W_q) `(components, batch, nodes)`, the rotated offsets, variances `(k, N, q)`, axes."""
+        frame = self._frame(t)
+        B = float(self.process.B(torch.tensor(t, dtype=torch.float64)))
+        z = self._rotated(x.flatten(1).double(), frame.A, frame.centres, frame.vectors)
+        variance = frame.variances[:, :, None] + B**2 * self._nodes
+        multiplicity = math.prod(self.shape) // variance.shape[1]
+        log_norm = 0.5 * multiplicity * (2 * math.pi * variance).log().sum(1, keepdim=True)
         constant = self.weights.log()[:, None, None] + self._log_node_weights - log_norm
-        return torch.baddbmm(constant, self._squared(z), -0.5 / variance), z, variance, A
+        squared = z.square() if multiplicity == 1 else z.square().sum(2, keepdim=True)
+        return torch.baddbmm(constant, squared, -0.5 / variance), z, variance, frame
 
     def _denoise(self, x: Tensor, t: float) -> Tensor:
-        logits, z, variance, A = self._logits(x, t)
+        logits, z, variance, frame = self._logits(x, t)
         share = torch.exp(logits - logits.detach().amax((0, 2), keepdim=True))
         total = share.sum((0, 2))[:, None]
-        gain = share @ (A * self._variances[:, :, None] / variance).mT
-        offset = gain * z if self._vectors is None else (gain * z) @ self._vectors.mT
+        if frame.lift is None:
+            # One variance for all axes, and no damping: the lift is a number.
+            offset = (share @ (frame.A * self._variances[:, :, None] / variance).mT) * z
+        else:
+            offset = ((share @ (1 / variance).mT) * z) @ frame.lift.mT
         mean = (share.sum(2).T @ self.means.flatten(1) + offset.sum(0)) / total
-        return self.process.basis.state(mean.reshape(x.shape).to(x.dtype))
+        return mean.reshape(x.shape).to(x.dtype)
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A mixture at one time, in the axes of each component.
+
+    Attributes:
+        A: what multiplies the centres.
+        variances: of the signal along each axis, `(components, N or 1)`.
+        centres: the means along them, `(components, 1, N)`.
+        vectors: the axes, `(components, N, N)`, or None for those of the state.
+        lift: from offsets over variances back to data, `(components, N, N)`; None where it is A λ_k.
+    """
+
+    A: float
+    variances: Tensor
+    centres: Tensor
+    vectors: Tensor | None
+    lift: Tensor | None

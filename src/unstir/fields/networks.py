@@ -1,7 +1,7 @@
-"""Networks by name: a residual MLP for vectors, diffusers' U-Net for images.
+"""Networks by name: a residual MLP for vectors, diffusers' U-Net for images, torch's transformer for text.
 
-Each has the signature `network(x, noise, label) -> like x`, with `noise` = ¼ ln(B/A) and `label` of shape
-(batch,). Any module of that signature may take their place.
+Each has the signature `network(x, noise, label)`, with `noise` = ¼ ln(B/A) and `label` of shape (batch,), and
+answers in the shape of x, or one that its field asks for. Any module of that signature may take their place.
 """
 
 from __future__ import annotations
@@ -15,23 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unstir.errors import InputError
-
-
-class NoiseEmbedding(nn.Module):
-    """Sines and cosines of the noise level, then two layers, to `width` features."""
-
-    frequencies: Tensor
-
-    def __init__(self, width: int, count: int = 32) -> None:
-        super().__init__()
-        # Levels lie within about ±1.5: periods from 10 down to 0.1.
-        self.register_buffer("frequencies", 2 * math.pi * torch.logspace(-1, 1, count), persistent=False)
-        self.layers = nn.Sequential(nn.Linear(2 * count, width), nn.SiLU(), nn.Linear(width, width))
-
-    def forward(self, noise: Tensor) -> Tensor:
-        angle = noise[:, None] * self.frequencies
-        out: Tensor = self.layers(torch.cat([angle.sin(), angle.cos()], 1))
-        return out
+from unstir.fields.embedding import NoiseEmbedding
+from unstir.fields.transformer import Transformer
 
 
 class ResidualMLP(nn.Module):
@@ -41,11 +26,15 @@ class ResidualMLP(nn.Module):
         shape: of one item; flattened inside.
         width: features within.
         depth: blocks.
+        answer: the shape of what it answers; as `shape` by default.
     """
 
-    def __init__(self, shape: Sequence[int], width: int = 256, depth: int = 4) -> None:
+    def __init__(
+        self, shape: Sequence[int], width: int = 256, depth: int = 4, answer: Sequence[int] | None = None
+    ) -> None:
         super().__init__()
         size = math.prod(shape)
+        self.answer = tuple(answer or shape)
         self.embedding = NoiseEmbedding(width)
         self.input = nn.Linear(size, width)
         self.modulation = nn.ModuleList(nn.Linear(width, 2 * width) for _ in range(depth))
@@ -53,7 +42,7 @@ class ResidualMLP(nn.Module):
             nn.Sequential(nn.Linear(width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width))
             for _ in range(depth)
         )
-        self.output = nn.Linear(width, size)
+        self.output = nn.Linear(width, math.prod(self.answer))
         # Blocks start as the identity and the network as zero: the first step is the best constant.
         for block in self.blocks:
             nn.init.zeros_(block[2].weight)  # type: ignore[index]
@@ -67,7 +56,7 @@ class ResidualMLP(nn.Module):
             scale, shift = modulation(level).chunk(2, 1)
             h = h + block(functional.layer_norm(h, h.shape[1:]) * (1 + scale) + shift)
         out: Tensor = self.output(functional.silu(functional.layer_norm(h, h.shape[1:])))
-        return out.reshape(x.shape)
+        return out.reshape(-1, *self.answer)
 
 
 class UNet(nn.Module):
@@ -79,6 +68,7 @@ class UNet(nn.Module):
             of 64 more for images of over 16 pixels.
         layers: residual blocks at each resolution.
         attention: whether the lowest resolution attends; on small images it costs more than it gives.
+        answer: the shape of what it answers, of the same height and width; as `shape` by default.
     """
 
     def __init__(
@@ -87,6 +77,7 @@ class UNet(nn.Module):
         channels: Sequence[int] | None = None,
         layers: int = 1,
         attention: bool = False,
+        answer: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         from diffusers import UNet2DModel
@@ -100,7 +91,7 @@ class UNet(nn.Module):
         kinds = [attending if attention and i == levels - 1 else plain for i in range(levels)]
         self.unet = UNet2DModel(
             in_channels=shape[0],
-            out_channels=shape[0],
+            out_channels=(answer or shape)[0],
             block_out_channels=tuple(channels),
             layers_per_block=layers,
             down_block_types=tuple(kind[0] for kind in kinds),
@@ -122,16 +113,26 @@ class UNet(nn.Module):
         return out[..., :height, :width]
 
 
-_NETWORKS: dict[str, Callable[..., nn.Module]] = {"mlp": ResidualMLP, "unet": UNet}
+_NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    "mlp": ResidualMLP,
+    "unet": UNet,
+    "transformer": Transformer,
+}
 
 
-def build_network(name: str, shape: Sequence[int], options: Mapping[str, Any] | None = None) -> nn.Module:
+def build_network(
+    name: str,
+    shape: Sequence[int],
+    options: Mapping[str, Any] | None = None,
+    answer: Sequence[int] | None = None,
+) -> nn.Module:
     """The network `name` for items of `shape`.
 
     Args:
-        name: `mlp` or `unet`.
-        shape: of one item.
+        name: `mlp`, `unet` or `transformer`.
+        shape: of what it is given.
         options: the constructor's own, such as `{"width": 512}`.
+        answer: of what it answers; as `shape` by default.
 
     Raises:
         InputError: an unknown name or option.
@@ -139,6 +140,6 @@ def build_network(name: str, shape: Sequence[int], options: Mapping[str, Any] | 
     if name not in _NETWORKS:
         raise InputError(f"network {name!r} is not known; known: {', '.join(_NETWORKS)}")
     try:
-        return _NETWORKS[name](shape, **(options or {}))
+        return _NETWORKS[name](shape, **(options or {}), answer=answer)
     except TypeError as error:
         raise InputError(f"network {name}: {error}") from None

@@ -22,20 +22,21 @@ import torch
 from torch import Tensor, nn
 
 from unstir.fields.field import Slice
+from unstir.fields.learned import LearnedField
 from unstir.physics import DATA_STD, LinearProcess
 from unstir.physics.process import per_item
 
-_EVIDENCE = 4  # ν
+EVIDENCE = 4  # ν
 # Where the signal is gone altogether (A = 0) the noise level is as good as this.
 _SMALLEST_SIGNAL = 1e-6
 
 
-class NeuralField(nn.Module):
+class NeuralField(LearnedField[LinearProcess]):
     """E[y | x_t = x] by a network.
 
     Args:
         network: `network(x, noise, label) -> same shape as x`, `noise` and `label` of shape (batch,).
-        process: any linear process in the pixel basis.
+        process: any linear process.
         std: the data's standard deviation s.
         shape: of one item, so that sampling need not be told.
     """
@@ -50,12 +51,9 @@ class NeuralField(nn.Module):
         std: float = DATA_STD,
         shape: Sequence[int] | None = None,
     ) -> None:
-        super().__init__()
-        self.shape = None if shape is None else tuple(shape)
-        self.network = network
-        self.process = process
+        super().__init__(network, process, shape)
         self.std = std
-        nodes, log_weights = process.noise.mixing_nodes(_EVIDENCE)
+        nodes, log_weights = process.noise.mixing_nodes(EVIDENCE)
         self.register_buffer("_nodes", nodes.float(), persistent=False)
         self.register_buffer("_log_weights", log_weights.float(), persistent=False)
 
@@ -94,6 +92,11 @@ class NeuralField(nn.Module):
         prediction = self._network(per_item(scale, x) * x, noise, label)
         return (prediction.float() - target).square().flatten(1).mean(1)
 
+    def loss(self, data: Tensor, generator: torch.Generator, label: Tensor | None = None) -> Tensor:
+        """The mean error over noise levels drawn where it matters; by 1/c_out² each counts alike."""
+        t = self.process.training_times(len(data), *self.levels, generator).to(data.device)
+        return self.error(data, self.process.perturb(data, t, generator), t, label).mean()
+
     def _network(self, x: Tensor, noise: Tensor, label: Tensor | None) -> Tensor:
         out: Tensor = self.network(x, noise, label)
         return out if out.dtype == x.dtype else out.to(x.dtype)
@@ -104,7 +107,7 @@ class NeuralField(nn.Module):
         energy = x.flatten(1).square().mean(1, keepdim=True).to(t.dtype)
         signal, noise = A**2 * self.std**2, B**2 * self._nodes.to(t.dtype)
         variance = signal + noise
-        logits = self._log_weights.to(t.dtype) - 0.5 * _EVIDENCE * (variance.log() + energy / variance)
+        logits = self._log_weights.to(t.dtype) - 0.5 * EVIDENCE * (variance.log() + energy / variance)
         share = torch.softmax(logits, 1)
         best = A * self.std**2 / variance
         skip = (share * best).sum(1, keepdim=True)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from unstir.errors import InputError
-from unstir.flow.solver import Path, Solver
+from unstir.flow.solver import LinearPath, LinearSolver
 from unstir.flow.streams import Streams
 
 # Numbers that are solved together; fixed, since the steps chosen depend on all of them.
@@ -21,7 +21,7 @@ _GROUP = 16384
 
 
 @dataclass(frozen=True)
-class Adaptive(Solver):
+class Adaptive(LinearSolver):
     """Steps as small as the tolerance asks.
 
     Samples are solved in whole groups whose size depends on their shape alone, so that a sample does not
@@ -39,8 +39,8 @@ class Adaptive(Solver):
         if not (0 < self.rtol < 1 and 0 < self.atol < 1):
             raise InputError(f"adaptive: rtol={self.rtol:g}, atol={self.atol:g}; give tolerances in (0, 1)")
 
-    def walk(
-        self, path: Path, x: Tensor, streams: Streams, label: Tensor | None
+    def step(
+        self, path: LinearPath, x: Tensor, streams: Streams, label: Tensor | None
     ) -> Iterator[tuple[Tensor, Tensor]]:
         size = self.group(x.shape[1:])
         labels = [None] * math.ceil(len(x) / size) if label is None else list(torch.split(label, size))
@@ -49,20 +49,19 @@ class Adaptive(Solver):
             state = torch.cat([walk[i] for walk in walks]) * path.B[i]
             yield state, path.slices[i](state, label)
 
-    def _solve(self, path: Path, x: Tensor, label: Tensor | None) -> Tensor:
+    def _solve(self, path: LinearPath, x: Tensor, label: Tensor | None) -> Tensor:
         from torchdiffeq import odeint
 
         process = path.process
-        level = torch.tensor(
-            [math.log(max(a, 1e-6) / b) for a, b in zip(path.A, path.B, strict=True)], dtype=torch.float64
-        )
+        level = torch.tensor([-math.log(min(ratio, 1e6)) for ratio in path.ratio], dtype=torch.float64)
 
         def slope(lam: Tensor, z: Tensor) -> Tensor:
             # Where the flow hardly moves at first, the guess of a first step looks far beyond the end.
             ratio = torch.exp(-lam.clamp(level[0], level[-1]))
             time = process.time_at(ratio)
-            d = path.field.at(float(time))(z * float(process.B(time)), label)
-            return d / ratio.to(d.dtype)
+            d = path.at([float(time)]).slices[0](z * float(process.B(time)), label)
+            relative = process.relative(time, x.shape[1:])
+            return d * (relative / ratio).to(d)
 
         def worst(z: Tensor) -> Tensor:
             return z.reshape(len(x), -1).square().mean(1).max().sqrt()

@@ -76,15 +76,20 @@ def log_likelihood(
         time = process.time_at(ratio)
         with torch.enable_grad():
             x = (state[0] * float(process.B(time))).requires_grad_()
-            d = field.at(float(time))(x, label)
+            d = field.at(float(time))(process.basis.state(x), label)
+            d = process.basis.coordinates(d) * process.relative(time, data.shape[1:]).to(d)
             trace = _trace(d, x, directions)
         return d.detach() / float(ratio), trace.double() * float(process.A(time))
 
-    start = (data / float(B[0]), torch.zeros(len(data), dtype=torch.float64, device=data.device))
+    start = (
+        process.basis.coordinates(data) / float(B[0]),
+        torch.zeros(len(data), dtype=torch.float64, device=data.device),
+    )
     with torch.no_grad():
         options = {"dtype": torch.float64, "step_t": level[1:]}
         z, change = odeint(slope, start, level, rtol=rtol, atol=atol, method="dopri5", options=options)
-    prior: Tensor = process.log_prior(z[-1] * float(B[1])) + size * math.log(float(B[1]))
+    end = process.basis.state(z[-1] * float(B[1]))
+    prior: Tensor = process.log_prior(end) + size * math.log(float(B[1]))
     # dz/dλ has divergence A tr(∂D/∂x); the density of z falls by its integral along the flow.
     total: Tensor = prior + change[-1] - size * math.log(float(B[0]))
     return total

@@ -14,14 +14,15 @@ asks what law the noise has, so Poisson flow is served like diffusion.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from unstir.errors import InputError
-from unstir.flow.solver import Path, Solver, combine
+from unstir.flow.solver import Coefficient, LinearPath, LinearSolver, combine
 from unstir.flow.streams import Streams
 from unstir.physics import LinearProcess
 
@@ -32,7 +33,7 @@ _LARGEST_RATIO = 1e6  # stands in for B/A where A = 0
 
 
 @dataclass(frozen=True)
-class Multistep(Solver):
+class Multistep(LinearSolver):
     """One evaluation a step; the first steps use as many past evaluations as there are.
 
     Attributes:
@@ -47,12 +48,12 @@ class Multistep(Solver):
         if self.order not in (1, 2, 3):
             raise InputError(f"order={self.order}: the multistep solver has orders 1, 2 and 3")
 
-    def walk(
-        self, path: Path, x: Tensor, streams: Streams, label: Tensor | None
+    def step(
+        self, path: LinearPath, x: Tensor, streams: Streams, label: Tensor | None
     ) -> Iterator[tuple[Tensor, Tensor]]:
         B, field = path.B, path.slices
-        predict = weights(path.A, B, self.order, 0)
-        correct = weights(path.A, B, self.order, 1) if self.corrector else None
+        predict = weights(path, self.order, 0)
+        correct = weights(path, self.order, 1) if self.corrector else None
         before, past = x, [field[0](x, label)]
         for i, row in enumerate(predict):
             if i:
@@ -70,30 +71,41 @@ class Multistep(Solver):
         return steps
 
 
-def weights(A: Sequence[float], B: Sequence[float], order: int, ahead: int) -> list[list[float]]:
+def weights(path: LinearPath, order: int, ahead: int) -> list[list[Coefficient]]:
     """B' w_j of each step, newest evaluation first: `order` past ones, and `ahead` (0 or 1) at its end.
 
-    The integral is Gauss–Legendre's in λ = ln ρ with 16 nodes: exact to rounding for any step that is of use,
-    without the cancellation of a closed form at small steps.
+    The integral is Gauss–Legendre's in λ = ln(A/B) with 16 nodes: exact to rounding for any step that is of
+    use, without the cancellation of a closed form at small steps. Where heat damps the modes, λ and the
+    polynomial are the uniform mode's, and dρ_k = (g_k/g_0) dρ.
     """
-    signal, noise = np.asarray(A), np.asarray(B)
-    with np.errstate(divide="ignore"):
-        ratio = np.minimum(noise / signal, _LARGEST_RATIO)
+    ratio = np.minimum(np.asarray(path.ratio), _LARGEST_RATIO)
     unit, unit_weights = np.polynomial.legendre.leggauss(16)
     start, stop = -np.log(ratio[:-1, None]), -np.log(ratio[1:, None])
     level = start + 0.5 * (stop - start) * (unit + 1)
     # dρ = e^λ dλ, taken relative to the step's end: B' e^{λ'} = A'.
-    measure = unit_weights * np.exp(level - stop) * 0.5 * (stop - start) * signal[1:, None]
+    end = np.asarray(path.process.A(torch.tensor(path.times[1:], dtype=torch.float64)))
+    measure = unit_weights * np.exp(level - stop) * 0.5 * (stop - start) * end[:, None]
     nodes = np.exp(-level)
-    steps, rows = len(nodes), []
+    steps, rows = len(nodes), list[list[Coefficient]]()
+    process, shape = path.process, path.shape
+    damping = (
+        None if process.damping is None else process.relative(process.time_at(torch.from_numpy(nodes)), shape)
+    )
     for first in range(min(order, steps)):
         # Steps before `order` have a history of their own length; the rest share one shape.
         which = np.arange(first, steps if first == order - 1 else first + 1)
         known = ratio[which[:, None] + ahead - np.arange(first + 1 + ahead)]
-        row = np.empty(known.shape)
+        row = []
         for j in range(known.shape[1]):
             others = np.delete(known, j, 1)
             lagrange = (nodes[which, :, None] - others[:, None]) / (known[:, j, None, None] - others[:, None])
-            row[:, j] = (measure[which] * lagrange.prod(2)).sum(1)
-        rows += row.tolist()
+            part = measure[which] * lagrange.prod(2)
+            row.append(torch.from_numpy(part))
+        if damping is None:
+            rows += torch.stack(row, 1).sum(2).tolist()
+        else:
+            modes = [torch.einsum("sq,sq...->s...", part, damping[which]) for part in row]
+            rows += [
+                list(step) for step in zip(*(column[:, None].unbind(0) for column in modes), strict=True)
+            ]
     return rows

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from unstir.flow.solver import Path, Solver, combine
+from unstir.flow.solver import Coefficient, LinearPath, LinearSolver, combine
 from unstir.flow.streams import Streams
 
 
 @dataclass(frozen=True)
-class Euler(Solver):
+class Euler(LinearSolver):
     """First order: one evaluation a step."""
 
-    def walk(
-        self, path: Path, x: Tensor, streams: Streams, label: Tensor | None
+    def step(
+        self, path: LinearPath, x: Tensor, streams: Streams, label: Tensor | None
     ) -> Iterator[tuple[Tensor, Tensor]]:
         t, field, (f, g) = path.times, path.slices, path.drift
         for i in range(len(t) - 1):
@@ -30,11 +30,11 @@ class Euler(Solver):
 
 
 @dataclass(frozen=True)
-class Heun(Solver):
+class Heun(LinearSolver):
     """Second order, Euler then the trapezoid: two evaluations a step (Karras 2022, algorithm 1)."""
 
-    def walk(
-        self, path: Path, x: Tensor, streams: Streams, label: Tensor | None
+    def step(
+        self, path: LinearPath, x: Tensor, streams: Streams, label: Tensor | None
     ) -> Iterator[tuple[Tensor, Tensor]]:
         t, field = path.times, path.slices
         for i in range(len(t) - 1):
@@ -49,7 +49,9 @@ class Heun(Solver):
         return 2 * steps - 1
 
 
-def heun_coefficients(path: Path, i: int, j: int) -> tuple[tuple[float, float], tuple[float, float, float]]:
+def heun_coefficients(
+    path: LinearPath, i: int, j: int
+) -> tuple[tuple[Coefficient, Coefficient], tuple[Coefficient, Coefficient, Coefficient]]:
     """Of x and D_i in the Euler state, and of x, D_i and D_j in Heun's, from time i to time j."""
     f, g = path.drift
     h = path.times[j] - path.times[i]

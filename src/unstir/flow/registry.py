@@ -1,17 +1,25 @@
-"""The closed list of solvers by name."""
+"""The closed lists of solvers by name: each family of processes has its own, the first by default."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from unstir import spec
 from unstir.flow.adaptive import Adaptive
+from unstir.flow.discrete import AncestralCoins, TauLeaping
+from unstir.flow.dissipation import Dissipation
+from unstir.flow.langevin import Maruyama, Splitting
 from unstir.flow.multistep import Multistep
 from unstir.flow.onestep import Euler, Heun
 from unstir.flow.solver import Solver
 from unstir.flow.stochastic import Ancestral, Churn
+from unstir.flow.velocity import VelocityAdaptive, VelocityEuler, VelocityHeun
+from unstir.physics import CoinProcess, HeatProcess, LangevinProcess, LinearProcess, Process
 
-SOLVERS: dict[str, Callable[..., Solver]] = {
+Table = Mapping[str, Callable[..., Solver[Any]]]
+
+SOLVERS: Table = {
     "multistep": Multistep,
     "heun": Heun,
     "euler": Euler,
@@ -19,12 +27,45 @@ SOLVERS: dict[str, Callable[..., Solver]] = {
     "ancestral": Ancestral,
     "adaptive": Adaptive,
 }
+"""Those of every linear process."""
+
+# The nearest class of a process decides.
+_FAMILIES: dict[type[Process], Table] = {
+    LinearProcess: SOLVERS,
+    CoinProcess: {"ancestral": AncestralCoins, "tau_leaping": TauLeaping},
+    HeatProcess: {"dissipation": Dissipation, "heun": Heun, "euler": Euler},
+    LangevinProcess: {
+        "splitting": Splitting,
+        "maruyama": Maruyama,
+        "heun": VelocityHeun,
+        "euler": VelocityEuler,
+        "adaptive": VelocityAdaptive,
+    },
+}
 
 
-def parse_solver(text: str) -> Solver:
+def solvers(process: Process) -> Table:
+    """The solvers that fit a process, by name."""
+    for kind in type(process).__mro__:
+        if kind in _FAMILIES:
+            return _FAMILIES[kind]
+    raise TypeError(f"process {process.name}: no solver is listed for a {type(process).__name__}")
+
+
+def default_solver(process: Process) -> Solver[Any]:
+    """The first of `solvers`, with its own defaults."""
+    return next(iter(solvers(process).values()))()
+
+
+def parse_solver(text: str, process: Process | None = None) -> Solver[Any]:
     """The solver that `text` names, such as `heun`, `multistep:order=3` or `churn:amount=40`.
+
+    Args:
+        text: the specification.
+        process: whose solvers are meant; those of linear processes by default.
 
     Raises:
         InputError: an unknown name (the known ones are listed) or parameter, or a value out of range.
     """
-    return spec.parse("solver", text, SOLVERS)
+    kind = "solver" if process is None else f"process {process.name}: solver"
+    return spec.parse(kind, text, SOLVERS if process is None else solvers(process))

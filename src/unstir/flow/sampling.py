@@ -9,19 +9,17 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from unstir.errors import InputError
 from unstir.fields import Field, FieldFunction, as_field
-from unstir.flow.multistep import Multistep
-from unstir.flow.registry import parse_solver
-from unstir.flow.solver import Path, Solver, Step
+from unstir.flow.registry import default_solver, parse_solver
+from unstir.flow.solver import Solver, Step
 from unstir.flow.streams import Streams
-from unstir.physics import LinearProcess
-
-DEFAULT_STEPS = 20
+from unstir.physics import Process
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +33,12 @@ class Progress:
 
 @torch.no_grad()
 def trajectory(
-    process: LinearProcess,
+    process: Process,
     field: Field | FieldFunction,
     x: Tensor,
     *,
-    solver: Solver | None = None,
-    steps: int = DEFAULT_STEPS,
+    solver: Solver[Any] | None = None,
+    steps: int | None = None,
     times: Sequence[float] | None = None,
     streams: Streams | None = None,
     label: Tensor | None = None,
@@ -49,11 +47,11 @@ def trajectory(
     """Walk from the states `x` at t_max to the data, one `Step` at a time.
 
     Args:
-        process: any linear process.
+        process: any process.
         field: its field, or a function (x, t, label) -> E[y | x_t = x].
         x: states at the first time, `(batch, *shape)`.
-        solver: multistep by default.
-        steps: how many, the last denoising among them.
+        solver: by default the first of `solvers(process)`.
+        steps: how many, the last denoising among them; by default the solver's usual number.
         times: falling times in place of the solver's own; then `steps` is not used.
         streams: random numbers for stochastic solvers, one stream a sample.
         label: class numbers `(batch,)`, or None.
@@ -62,8 +60,9 @@ def trajectory(
     Raises:
         InputError: `steps` below 1, times that do not fall, or a stochastic solver without streams.
     """
-    solver = solver or Multistep()
+    solver = solver or default_solver(process)
     if times is None:
+        steps = solver.usual_steps(process) if steps is None else steps
         if steps < 1:
             raise InputError(f"steps={steps}: at least one step is needed")
         times = solver.times(process, steps)
@@ -73,36 +72,40 @@ def trajectory(
         if solver.stochastic:
             raise InputError("streams: a stochastic solver needs Streams(seed, first, count)")
         streams = Streams(0, 0, 0)
-    path = Path(process, as_field(field), times)
+    path = solver.path(process, as_field(field), times, tuple(x.shape[1:]))
     yield Step(0, times[0], x, None)
     index = 0
     for index, (state, prediction) in enumerate(solver.walk(path, x, streams, label), 1):
         x = state
         yield Step(index, times[index], state, prediction)
     if denoise:
-        prediction = path.slices[-1](x, label)
-        yield Step(index + 1, 0.0, prediction, prediction)
+        x = solver.finish(path, x, label)
+        yield Step(index + 1, 0.0, x, x)
 
 
 def sample_steps(
-    process: LinearProcess,
+    process: Process,
     field: Field | FieldFunction,
     n: int,
     shape: Sequence[int] | None = None,
     *,
-    solver: Solver | str | None = None,
-    steps: int = DEFAULT_STEPS,
+    solver: Solver[Any] | str | None = None,
+    steps: int | None = None,
     seed: int = 0,
     first: int = 0,
     batch: int = 256,
     label: Tensor | None = None,
+    start: Tensor | None = None,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
     denoise: bool = True,
 ) -> Iterator[Progress]:
     """Every step of every batch of `sample`, which has the same arguments: for bars, pages and notebooks."""
-    solver = parse_solver(solver) if isinstance(solver, str) else solver or Multistep()
+    solver = parse_solver(solver, process) if isinstance(solver, str) else solver or default_solver(process)
+    steps = solver.usual_steps(process) if steps is None else steps
     shape = _shape(field, shape)
+    if start is not None and start.shape != (n, *shape):
+        raise InputError(f"start: has shape {tuple(start.shape)}; give one item a sample: {(n, *shape)}")
     if n < 1 or batch < 1 or first < 0:
         raise InputError(
             f"n={n}, batch={batch}, first={first}: give n and batch of 1 or more, first of 0 or more"
@@ -112,35 +115,36 @@ def sample_steps(
     group = solver.group(shape)
     batch = math.ceil(batch / group) * group
     # Whole groups only, from a group's own start, whatever part of them was asked for.
-    start, stop = first // group * group, first + n
-    while start < stop:
-        count = min(batch, math.ceil((stop - start) / group) * group)
-        streams = Streams(seed, start, count)
-        x = streams.draw(lambda g: process.prior(1, shape, g, dtype)).to(device)
-        low, high = max(first - start, 0), min(stop - start, count)
-        index = torch.arange(start, start + count).clamp(first, stop - 1) - first
+    at, stop = first // group * group, first + n
+    while at < stop:
+        count = min(batch, math.ceil((stop - at) / group) * group)
+        streams = Streams(seed, at, count)
+        low, high = max(first - at, 0), min(stop - at, count)
+        index = torch.arange(at, at + count).clamp(first, stop - 1) - first
+        x = _first_states(process, shape, streams, dtype, None if start is None else start[index]).to(device)
         labels = None if label is None else label[index].to(device)
         for step in trajectory(
             process, field, x, solver=solver, steps=steps, streams=streams, label=labels, denoise=denoise
         ):
             prediction = None if step.prediction is None else step.prediction[low:high]
             kept = Step(step.index, step.time, step.state[low:high], prediction)
-            yield Progress(start + low - first, kept, steps)
-        start += count
+            yield Progress(at + low - first, kept, steps)
+        at += count
 
 
 def sample(
-    process: LinearProcess,
+    process: Process,
     field: Field | FieldFunction,
     n: int,
     shape: Sequence[int] | None = None,
     *,
-    solver: Solver | str | None = None,
-    steps: int = DEFAULT_STEPS,
+    solver: Solver[Any] | str | None = None,
+    steps: int | None = None,
     seed: int = 0,
     first: int = 0,
     batch: int = 256,
     label: Tensor | None = None,
+    start: Tensor | None = None,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
     denoise: bool = True,
@@ -148,12 +152,14 @@ def sample(
     """Draw `n` samples, `(n, *shape)`.
 
     Args:
-        process: any linear process.
+        process: any process.
         field: its field, or a function (x, t, label) -> E[y | x_t = x].
         n: how many.
         shape: of one sample; the field's own by default.
-        solver: an object or a specification such as `heun`; multistep by default.
-        steps: how many, the last denoising among them.
+        solver: an object or a specification such as `heun`; by default the first of `solvers(process)`.
+        steps: how many, the last denoising among them; by default the solver's usual number.
+        start: items to start from in place of the prior, `(n, *shape)` in model units, where the process
+            can: a restoration or a translation of them.
         seed: with the sample's index, all that a sample depends on.
         first: index of the first sample, to go on from earlier ones.
         batch: how many at once; it changes nothing but rounding.
@@ -176,11 +182,22 @@ def sample(
         first=first,
         batch=batch,
         label=label,
+        start=start,
         device=device,
         dtype=dtype,
         denoise=denoise,
     )
-    return gather(n, walk)
+    return process.observed(gather(n, walk))
+
+
+def _first_states(
+    process: Process, shape: tuple[int, ...], streams: Streams, dtype: torch.dtype, given: Tensor | None
+) -> Tensor:
+    """One state a stream: drawn from the prior, or belonging to the `given` items."""
+    if given is None:
+        return streams.draw(lambda g: process.prior(1, shape, g, dtype))
+    items = iter(torch.split(given.to(dtype), 1))
+    return streams.draw(lambda g: process.begin(next(items), g))
 
 
 def gather(n: int, walk: Iterator[Progress], watch: Callable[[Progress], None] | None = None) -> Tensor:

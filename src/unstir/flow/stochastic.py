@@ -21,7 +21,7 @@ from torch import Tensor
 
 from unstir.errors import InputError
 from unstir.flow.onestep import heun_coefficients
-from unstir.flow.solver import Path, Solver, combine
+from unstir.flow.solver import Coefficient, LinearPath, LinearSolver, combine
 from unstir.flow.streams import Streams
 from unstir.physics.process import per_item
 
@@ -30,7 +30,7 @@ _PROBE = 0.1  # length of the finite difference, in units of the noise
 
 
 def law_noise(
-    path: Path, i: int, x: Tensor, prediction: Tensor | None, streams: Streams, label: Tensor | None
+    path: LinearPath, i: int, x: Tensor, prediction: Tensor | None, streams: Streams, label: Tensor | None
 ) -> Tensor:
     """√W n at the state `x` of time i, with W given what x shows, from each sample's own stream."""
     normal, uniform = streams.normal(x)
@@ -42,10 +42,10 @@ def law_noise(
     signs, _ = streams.normal(x)
     signs = signs.sign()
     change = path.slices[i](x + (_PROBE * B) * signs, label) - d
-    divergence = (signs * change).flatten(1).double().sum(1) / (_PROBE * B)
-    squared = ((x - A * d).flatten(1).double() / B).square().sum(1)
+    divergence = combine(signs * change, A).flatten(1).double().sum(1) / (_PROBE * B)
+    squared = (combine(x, 1.0, (d, -A)).flatten(1).double() / B).square().sum(1)
     ends = noise.mean_mixing(torch.tensor([0.0, 1.0]), dimension)
-    spread = (A * divergence).clamp(0, min(dimension, 0.8 / max(float(ends[1] - ends[0]), 1e-9)))
+    spread = divergence.clamp(0, min(dimension, 0.8 / max(float(ends[1] - ends[0]), 1e-9)))
     seen = squared
     for _ in range(_ROUNDS):
         seen = squared + spread * noise.mean_mixing(seen, dimension)
@@ -54,7 +54,7 @@ def law_noise(
 
 
 @dataclass(frozen=True)
-class Churn(Solver):
+class Churn(LinearSolver):
     """Heun with noise added before each step (Karras 2022, algorithm 2), in the process's own law.
 
     Attributes:
@@ -77,19 +77,19 @@ class Churn(Solver):
                 f"inflation={self.inflation:g}; give amount >= 0, 0 <= low <= high and inflation > 0"
             )
 
-    def walk(
-        self, path: Path, x: Tensor, streams: Streams, label: Tensor | None
+    def step(
+        self, path: LinearPath, x: Tensor, streams: Streams, label: Tensor | None
     ) -> Iterator[tuple[Tensor, Tensor]]:
         process, t, n = path.process, path.times, len(path.times)
         gain = 1 + min(self.amount / n, math.sqrt(2) - 1)
         for i in range(n - 1):
-            ratio = path.B[i] / path.A[i] if path.A[i] > 0 else math.inf
+            ratio = path.ratio[i]
             raised = float(process.time_at(torch.tensor(min(ratio * gain, 1e12), dtype=torch.float64)))
             hop, start = path, i
             if self.low <= ratio <= self.high and raised > t[i]:
-                hop, start = Path(process, path.field, (raised, t[i + 1])), 0
+                hop, start = path.at((raised, t[i + 1])), 0
                 shrink = hop.A[0] / path.A[i]
-                added = math.sqrt(max(hop.B[0] ** 2 - (shrink * path.B[i]) ** 2, 0.0)) * self.inflation
+                added = _root(hop.B[0] ** 2 - (shrink * path.B[i]) ** 2) * self.inflation
                 noise = law_noise(path, i, x, None, streams, label)
                 x = combine(x, shrink, (noise, added))
             first, second = heun_coefficients(hop, start, start + 1)
@@ -104,7 +104,7 @@ class Churn(Solver):
 
 
 @dataclass(frozen=True)
-class Ancestral(Solver):
+class Ancestral(LinearSolver):
     """x_s drawn from its law given x_t and y = D: DDPM (Ho 2020, equations 6 and 7) for any path and law.
 
     Given W: with a = A_t/A_s and b² = B_t² − a²B_s²,
@@ -114,22 +114,27 @@ class Ancestral(Solver):
 
     stochastic = True
 
-    def walk(
-        self, path: Path, x: Tensor, streams: Streams, label: Tensor | None
+    def step(
+        self, path: LinearPath, x: Tensor, streams: Streams, label: Tensor | None
     ) -> Iterator[tuple[Tensor, Tensor]]:
         A, B = path.A, path.B
         for i in range(len(A) - 1):
             a = A[i] / A[i + 1]
-            b2 = max(B[i] ** 2 - (a * B[i + 1]) ** 2, 0.0)
+            b = _root(B[i] ** 2 - (a * B[i + 1]) ** 2)
             d = path.slices[i](x, label)
             noise = law_noise(path, i, x, d, streams, label)
             x = combine(
                 x,
                 a * (B[i + 1] / B[i]) ** 2,
-                (d, A[i + 1] * b2 / B[i] ** 2),
-                (noise, math.sqrt(b2) * B[i + 1] / B[i]),
+                (d, A[i + 1] * b**2 / B[i] ** 2),
+                (noise, b * B[i + 1] / B[i]),
             )
             yield x, d
 
     def evaluations(self, steps: int) -> int:
         return steps
+
+
+def _root(squared: Coefficient) -> Coefficient:
+    """√max(c, 0) of a number, or of one a mode."""
+    return math.sqrt(max(squared, 0.0)) if isinstance(squared, float) else squared.clamp_min(0).sqrt()

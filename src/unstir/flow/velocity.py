@@ -163,7 +163,7 @@ def velocity(path: Path[FlowProcess], i: int, x: Tensor, label: Tensor | None) -
 
 
 def spaced(process: FlowProcess, steps: int) -> list[float]:
-    """Where `steps` steps begin, on the process's own spacing or evenly; t_min, where the last ends, is none."""
+    """Where `steps` steps begin, spaced as the process says or evenly; the last of them ends at t_min."""
     if isinstance(process, Timed):
         return process.times(steps + 1)[:-1].tolist()
     return torch.linspace(process.t_max, process.t_min, steps + 1, dtype=torch.float64)[:-1].tolist()

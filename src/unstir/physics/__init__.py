@@ -3,33 +3,80 @@
 One time convention everywhere: t grows from data (t_min) to prior (t_max).
 """
 
-from unstir.physics.basis import Basis, Pixel
+from unstir.physics.basis import Basis, CosineModes, Pixel
+from unstir.physics.coins import CoinProcess, FairToss, MaskToss, Toss, coins
+from unstir.physics.damping import Damping, LogBlur, SineBlur
+from unstir.physics.heat import DampedProcess, HeatProcess
+from unstir.physics.langevin import LangevinProcess, langevin
 from unstir.physics.linear import DATA_STD, LinearProcess
 from unstir.physics.noise import Gaussian, Noise, StudentT
-from unstir.physics.process import Process
-from unstir.physics.registry import Entry, edm, entries, parse, poisson, rectified, ve, vp, yukawa
-from unstir.physics.schedule import Cosine, Exponential, Linear, LinearBeta, Schedule, Straight
+from unstir.physics.process import FlowProcess, Process
+from unstir.physics.registry import (
+    Entry,
+    blurring,
+    edm,
+    entries,
+    heat,
+    heat_poisson,
+    oscillator,
+    parse,
+    poisson,
+    rectified,
+    ve,
+    vp,
+    yukawa,
+)
+from unstir.physics.schedule import (
+    Constant,
+    Cosine,
+    Exponential,
+    Linear,
+    LinearBeta,
+    Rotation,
+    Schedule,
+    Straight,
+)
 from unstir.physics.yukawa import InverseGaussianMixture
 
 __all__ = [
     "DATA_STD",
     "Basis",
+    "CoinProcess",
+    "Constant",
     "Cosine",
+    "CosineModes",
+    "DampedProcess",
+    "Damping",
     "Entry",
     "Exponential",
+    "FairToss",
+    "FlowProcess",
     "Gaussian",
+    "HeatProcess",
     "InverseGaussianMixture",
+    "LangevinProcess",
     "Linear",
     "LinearBeta",
     "LinearProcess",
+    "LogBlur",
+    "MaskToss",
     "Noise",
     "Pixel",
     "Process",
+    "Rotation",
     "Schedule",
+    "SineBlur",
     "Straight",
     "StudentT",
+    "Toss",
+    "blurring",
+    "coins",
     "edm",
     "entries",
+    "heat",
+    "heat_poisson",
+    "langevin",
+    "oscillator",
     "parse",
     "poisson",
     "rectified",

@@ -1,4 +1,4 @@
-"""The linear family: x_t = A_t y + B_t ε, with A and B diagonal in an orthonormal basis.
+"""The linear family: x_t = A_t y + B_t ε, with A diagonal in an orthonormal basis and B one number.
 
 The field is a denoiser D(x, t) = E[y | x_t = x], and the deterministic flow
 
@@ -6,11 +6,15 @@ The field is a denoiser D(x, t) = E[y | x_t = x], and the deterministic flow
 
 holds for every law of ε: it is the posterior mean of dx_t/dt at fixed ε. Basis, schedule and noise are
 three independent parts, so a new physics is often one new line in `registry.py`.
+
+In the cosine basis heat damps each mode on its own: A_t is a_t d_k(t), with a_t of the schedule and d_k of
+`damping.py`; the uniform mode k = 0 is never damped, and its ratio B/a is what noise levels are told by.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -18,8 +22,9 @@ import torch
 from torch import Tensor
 
 from unstir.physics.basis import Basis, Pixel
+from unstir.physics.damping import Damping
 from unstir.physics.noise import Gaussian, Noise
-from unstir.physics.process import Process, check_state, per_item
+from unstir.physics.process import FlowProcess, check_state, per_item
 from unstir.physics.schedule import Linear, Schedule
 
 # The standard deviation of the data for which the published noise ranges were made (Karras 2022).
@@ -27,15 +32,16 @@ DATA_STD = 0.5
 
 
 @dataclass(frozen=True)
-class LinearProcess(Process):
+class LinearProcess(FlowProcess):
     """A path of signal and noise.
 
     Attributes:
         name: with parameters, as `physics.parse` reads it back.
         schedule: A and B against time, for data of standard deviation ½.
         noise: the law of ε.
-        basis: where A and B are diagonal.
+        basis: where A is diagonal.
         scale: a factor on B; `fitted(std)` sets it for data of another standard deviation.
+        damping: how A falls with each mode of the basis, or None where it does not.
     """
 
     name: str = "edm"
@@ -43,6 +49,7 @@ class LinearProcess(Process):
     noise: Noise = field(default_factory=Gaussian)
     basis: Basis = field(default_factory=Pixel)
     scale: float = 1.0
+    damping: Damping | None = None
 
     @property
     def t_min(self) -> float:
@@ -65,17 +72,46 @@ class LinearProcess(Process):
         return dataclasses.replace(self, scale=std / DATA_STD)
 
     def A(self, t: Tensor) -> Tensor:
-        """The signal's coefficient at times of any shape."""
+        """The signal's coefficient at times of any shape; of the uniform mode, where there is damping."""
         return self.schedule.A(t)
 
     def B(self, t: Tensor) -> Tensor:
         """The noise's coefficient at times of any shape."""
         return self.scale * self.schedule.B(t)
 
-    def drift(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        """(f, g) of the flow dx/dt = f x + g D, at times of any shape."""
+    def signal(self, t: Tensor, shape: Sequence[int]) -> Tensor:
+        """A of every mode, `(*t.shape, *modes)`, where `modes` broadcasts against items of `shape`."""
+        A = self.A(t).reshape(*t.shape, *(1,) * len(shape))
+        return A if self.damping is None else A * self.damping.factor(self._clock(t), shape).to(A.dtype)
+
+    def drift(self, t: Tensor, shape: Sequence[int] = ()) -> tuple[Tensor, Tensor]:
+        """(f, g) of the flow dx/dt = f x + g D at times of any shape.
+
+        Args:
+            t: times.
+            shape: of one item, where there is damping: then g has the axes of `signal`.
+        """
         f = self.schedule.dB(t) / self.schedule.B(t)
-        return f, self.schedule.dA(t) - f * self.schedule.A(t)
+        g = self.schedule.dA(t) - f * self.schedule.A(t)
+        if self.damping is None:
+            return f, g
+        ones = (1,) * len(shape)
+        factor = self.damping.factor(self._clock(t), shape).to(t.dtype)
+        rate = self.damping.rate(self._clock(t), shape).to(t.dtype) / (self.t_max - self.t_min)
+        return f, g.reshape(*t.shape, *ones) * factor + self.A(t).reshape(*t.shape, *ones) * rate
+
+    def relative(self, t: Tensor, shape: Sequence[int]) -> Tensor:
+        """g of every mode over that of the uniform one, shaped as `signal`: 1 where nothing is damped."""
+        _, g = self.drift(t, shape)
+        uniform = self.schedule.dA(t) - self.schedule.dB(t) / self.schedule.B(t) * self.schedule.A(t)
+        ones = (1,) * len(shape)
+        return g.reshape(*t.shape, *(ones if self.damping is None else g.shape[t.ndim :])) / uniform.reshape(
+            *t.shape, *ones
+        )
+
+    def _clock(self, t: Tensor) -> Tensor:
+        """The time as a share of the way from data to prior."""
+        return (t - self.t_min) / (self.t_max - self.t_min)
 
     def time_at(self, ratio: Tensor) -> Tensor:
         """The time at which the noise-to-signal ratio B/A equals `ratio`, held within [t_min, t_max]."""
@@ -114,8 +150,8 @@ class LinearProcess(Process):
         """Draw x_t = A y + B ε given y = `data`."""
         check_state("data", data, t)
         noise = self.noise.draw(len(data), data.shape[1:], generator, data.dtype).to(data.device)
-        u = per_item(self.A(t), data) * self.basis.coordinates(data) + per_item(self.B(t), data) * noise
-        return self.basis.state(u)
+        A = self.signal(t, data.shape[1:]).to(data.dtype)
+        return self.basis.state(A * self.basis.coordinates(data)) + per_item(self.B(t), data) * noise
 
     def prior(
         self,
@@ -143,10 +179,11 @@ class LinearProcess(Process):
                 f"data: items have shape {tuple(data.shape[1:])}, those of x {tuple(x.shape[1:])}; "
                 "give the same"
             )
-        A, B = self.A(t.double())[:, None], self.B(t.double())[:, None]
+        B = self.B(t.double())[:, None]
+        factor = expanded(self.signal(t.double(), x.shape[1:]), x.shape[1:]) / B
         u = self.basis.coordinates(x).flatten(1).double()
         v = self.basis.coordinates(data).flatten(1).double()
-        squared = squared_distances(u / B, v, A / B)
+        squared = squared_distances(u / B, v, factor)
         return self.noise.log_density(squared, u.shape[1]) - u.shape[1] * B.log()
 
     def target(self, data: Tensor, x: Tensor, t: Tensor) -> Tensor:
@@ -156,16 +193,35 @@ class LinearProcess(Process):
     def velocity(self, x: Tensor, t: Tensor, prediction: Tensor) -> Tensor:
         """dx/dt = f x + g D."""
         check_state("x", x, t)
-        f, g = self.drift(t.double())
-        u = per_item(f, x) * self.basis.coordinates(x)
-        return self.basis.state(u + per_item(g, x) * self.basis.coordinates(prediction))
+        f, g = self.drift(t.double(), x.shape[1:])
+        g = g.reshape(len(x), *(1,) * (x.ndim - 1)) if self.damping is None else g
+        carried = self.basis.state(g.to(x.dtype) * self.basis.coordinates(prediction))
+        return per_item(f, x) * x + carried
+
+    def training_times(self, n: int, mean: float, std: float, generator: torch.Generator) -> Tensor:
+        """Times to train a field at, `(n,)`, float32: ln(B/A) ~ N(mean, std²) (Karras 2022, table 1).
+
+        Stratified over the batch: item i has its own n-th of the law's mass. `mean` and `std` are for data
+        of standard deviation ½.
+        """
+        uniform = (torch.arange(n) + torch.rand(n, generator=generator, dtype=torch.float64)) / n
+        normal = torch.special.ndtri(uniform.clamp(1e-9, 1 - 1e-9))
+        return self.time_at(self.scale * torch.exp(mean + std * normal)).float()
+
+
+def expanded(coefficient: Tensor, shape: Sequence[int]) -> Tensor:
+    """A coefficient `(batch, *modes)` with one column a coordinate, or one for all: `(batch, N or 1)`."""
+    if math.prod(coefficient.shape[1:]) == 1:
+        return coefficient.reshape(len(coefficient), 1)
+    return coefficient.expand(len(coefficient), *shape).flatten(1)
 
 
 def squared_distances(x: Tensor, y: Tensor, factor: Tensor) -> Tensor:
-    """‖x_i − factor_i y_j‖² for every pair `(batch, points)`, by one matrix product.
+    """‖x_i − factor_i y_j‖² for every pair `(batch, points)`, by one matrix product, or two for modes.
 
-    `x` `(batch, N)`, `y` `(points, N)`, `factor` `(batch, 1)`. In float64 it keeps 1e-14 of ‖x‖² + ‖y‖²,
-    enough down to noise of 1e-6 of the data's size; in float32 only down to 1e-2.
+    `x` `(batch, N)`, `y` `(points, N)`, `factor` `(batch or 1, 1 or N)`. In float64 it keeps 1e-14 of
+    ‖x‖² + ‖y‖², enough down to noise of 1e-6 of the data's size; in float32 only down to 1e-2.
     """
-    cross = torch.addmm((x**2).sum(1, keepdim=True) + factor**2 * (y**2).sum(1), x * factor, y.T, alpha=-2)
+    size = factor**2 * (y**2).sum(1) if factor.shape[1] == 1 else factor**2 @ (y**2).T
+    cross = torch.addmm((x**2).sum(1, keepdim=True) + size, x * factor, y.T, alpha=-2)
     return cross.clamp_min_(0)

@@ -7,14 +7,26 @@ Time t grows from data (`t_min`) to prior (`t_max`), on each process's own clock
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from unstir.errors import InputError
+
+if TYPE_CHECKING:
+    from unstir.data import Dataset
+    from unstir.data.coder import Coder
+
 
 class Process(ABC):
-    """The one interface of the folder. Concrete processes are frozen dataclasses."""
+    """The one interface of the folder. Concrete processes are frozen dataclasses.
+
+    A process whose state is more than the data (a velocity beside the position, say) says so by `state_shape`
+    and `observed`; one that learns numbers from the data before any training, by `prepared`, `kept` and
+    `restored`; one whose data are no real numbers, by `coder`.
+    """
 
     @property
     @abstractmethod
@@ -36,8 +48,68 @@ class Process(ABC):
         """Draw x_t given x_0 = `data`, `(batch, *shape)`, at times `t`, `(batch,)`."""
 
     @abstractmethod
-    def prior(self, n: int, shape: Sequence[int], generator: torch.Generator) -> Tensor:
-        """Draw `n` states of the given `shape` from the equilibrium at `t_max`."""
+    def prior(
+        self,
+        n: int,
+        shape: Sequence[int],
+        generator: torch.Generator,
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
+        """Draw `n` states at `t_max` for data of the given `shape`."""
+
+    def coder(self, data: Dataset) -> Coder:
+        """The map between the data's units and the model's: by default mean 0, standard deviation ½."""
+        from unstir.data import Scaling
+
+        return Scaling.fit(data)
+
+    def prepared(self, items: Tensor, partner: Tensor | None = None) -> Process:
+        """This process with what it must know of the training items, `(n, *shape)` in model units.
+
+        Args:
+            items: the training data.
+            partner: a second data set, for those that carry one to another.
+
+        Raises:
+            InputError: a second data set for a process that has no use for it.
+        """
+        if partner is not None:
+            raise InputError(f"partner: process {self.name} takes one data set; use capacitor for two")
+        return self
+
+    def kept(self) -> dict[str, Tensor]:
+        """What `prepared` learned, as a run keeps it beside the name."""
+        return {}
+
+    def restored(self, kept: Mapping[str, Tensor]) -> Process:
+        """This process with what a run has kept.
+
+        Raises:
+            InputError: tensors of other names or shapes than `kept` gives.
+        """
+        if kept:
+            raise InputError(f"process {self.name}: keeps nothing, but the run holds {', '.join(kept)}")
+        return self
+
+    def state_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """The shape of a state, for data of `shape`."""
+        return tuple(shape)
+
+    def observed(self, state: Tensor) -> Tensor:
+        """The part of states that is data, `(batch, *shape)`."""
+        return state
+
+    def begin(self, given: Tensor, generator: torch.Generator) -> Tensor:
+        """States at `t_max` that belong to given items, where a process can start from them.
+
+        Raises:
+            InputError: this process starts from its prior alone.
+        """
+        raise InputError(f"start: process {self.name} starts from its own prior; give nothing to start from")
+
+
+class FlowProcess(Process):
+    """A process in continuous space whose law is carried by a deterministic flow."""
 
     @abstractmethod
     def log_kernel(self, x: Tensor, data: Tensor, t: Tensor) -> Tensor:

@@ -9,9 +9,24 @@ from dataclasses import dataclass
 
 from unstir import spec
 from unstir.errors import InputError
+from unstir.physics.basis import CosineModes
+from unstir.physics.coins import coins
+from unstir.physics.damping import LogBlur, SineBlur
+from unstir.physics.heat import DampedProcess, HeatProcess
+from unstir.physics.langevin import langevin
 from unstir.physics.linear import LinearProcess
 from unstir.physics.noise import Gaussian, Noise, StudentT
-from unstir.physics.schedule import Cosine, Exponential, Linear, LinearBeta, Schedule, Straight
+from unstir.physics.process import Process
+from unstir.physics.schedule import (
+    Constant,
+    Cosine,
+    Exponential,
+    Linear,
+    LinearBeta,
+    Rotation,
+    Schedule,
+    Straight,
+)
 from unstir.physics.yukawa import InverseGaussianMixture
 
 
@@ -44,13 +59,9 @@ def rectified() -> LinearProcess:
 
 def poisson(D: float = 128.0, sigma_min: float = 0.002, sigma_max: float = 80.0) -> LinearProcess:
     """Poisson flow, charges in D extra dimensions; D = 1 is PFGM, D = inf diffusion (Xu 2022, 2023)."""
-    if not D >= 1:
-        raise InputError(
-            f"D={D:g}: Poisson flow needs at least one extra dimension; give D=1 or more, such as 128"
-        )
+    law = _charges(D)
     _check_range(sigma_min, sigma_max)
     name = spec.name_of("poisson", poisson, always=("D",), D=D, sigma_min=sigma_min, sigma_max=sigma_max)
-    law: Noise = Gaussian() if math.isinf(D) else StudentT(D)
     return LinearProcess(name, Linear(sigma_min, sigma_max), law)
 
 
@@ -65,14 +76,56 @@ def yukawa(kappa: float = 1.0, sigma_min: float = 0.002, sigma_max: float = 80.0
     return LinearProcess(name, Linear(sigma_min, sigma_max), InverseGaussianMixture(kappa))
 
 
+def oscillator() -> LinearProcess:
+    """A spring let go at the data, a quarter turn in phase space (Holderrieth 2024)."""
+    return LinearProcess("oscillator", Rotation(), Gaussian())
+
+
+def heat(sigma: float = 0.02, blur: float = 0.5) -> HeatProcess:
+    """Inverse heat dissipation: a plate that cools to one temperature (Rissanen 2022)."""
+    if not 0 < sigma < 1:
+        raise InputError(f"sigma={sigma:g}: the noise must lie between 0 and 1, such as 0.02")
+    _check_blur(blur)
+    name = spec.name_of("heat", heat, sigma=sigma, blur=blur)
+    return HeatProcess(name, Constant(sigma), Gaussian(), CosineModes(), damping=LogBlur(blur))
+
+
+def blurring(blur: float = 0.625) -> DampedProcess:
+    """Blurring diffusion: heat flows while noise comes up; blur 0 is vp (Hoogeboom & Salimans 2022)."""
+    _check_blur(blur)
+    return DampedProcess(
+        spec.name_of("blurring", blurring, blur=blur),
+        _BLURRED,
+        Gaussian(),
+        CosineModes(),
+        damping=SineBlur(blur),
+    )
+
+
+def heat_poisson(D: float = 128.0, blur: float = 0.625) -> DampedProcess:
+    """Blurring with the charges' heavy-tailed noise of D extra dimensions; new here."""
+    _check_blur(blur)
+    name = spec.name_of("heat_poisson", heat_poisson, always=("D",), D=D, blur=blur)
+    return DampedProcess(name, _BLURRED, _charges(D), CosineModes(), damping=SineBlur(blur))
+
+
+# log(A²/B²) from 10 to −10 (Hoogeboom & Salimans 2022, appendix A).
+_BLURRED = Rotation(math.atan(math.exp(-5)), math.atan(math.exp(5)))
+
 # A new physics is a new file and a line here.
-_PROCESSES: dict[str, Callable[..., LinearProcess]] = {
+_PROCESSES: dict[str, Callable[..., Process]] = {
     "vp": vp,
     "ve": ve,
     "edm": edm,
     "rectified": rectified,
     "poisson": poisson,
     "yukawa": yukawa,
+    "oscillator": oscillator,
+    "heat": heat,
+    "blurring": blurring,
+    "heat_poisson": heat_poisson,
+    "langevin": langevin,
+    "coins": coins,
 }
 
 
@@ -93,7 +146,7 @@ def entries() -> list[Entry]:
     ]
 
 
-def parse(text: str) -> LinearProcess:
+def parse(text: str) -> Process:
     """The process that `text` names, such as `edm`, `poisson:D=128` or `yukawa:kappa=1,sigma_max=40`.
 
     Raises:
@@ -107,3 +160,16 @@ def _check_range(sigma_min: float, sigma_max: float) -> None:
         raise InputError(
             f"sigma_min={sigma_min:g}, sigma_max={sigma_max:g}: noise levels need 0 < sigma_min < sigma_max"
         )
+
+
+def _check_blur(blur: float) -> None:
+    if not 0 <= blur <= 10:
+        raise InputError(f"blur={blur:g}: the largest blur is a share of the image's side, such as 0.5")
+
+
+def _charges(D: float) -> Noise:
+    if not D >= 1:
+        raise InputError(
+            f"D={D:g}: Poisson flow needs at least one extra dimension; give D=1 or more, such as 128"
+        )
+    return Gaussian() if math.isinf(D) else StudentT(D)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from unstir.errors import InputError
+
 
 class Schedule(ABC):
     """A, B and their time derivatives, on tensors of times of any shape and floating dtype."""
@@ -180,3 +182,53 @@ class Straight(Schedule):
 
     def time_at(self, ratio: Tensor) -> Tensor:
         return ratio / (1 + ratio)
+
+
+@dataclass(frozen=True)
+class Rotation(Schedule):
+    """A = cos t, B = sin t: a spring let go at the data, seen until a quarter turn (Holderrieth 2024).
+
+    The clock stops where B/A = 80, as for `Straight`.
+    """
+
+    t_min: float = math.atan(0.002)
+    t_max: float = math.atan(80.0)
+
+    def A(self, t: Tensor) -> Tensor:
+        return torch.cos(t)
+
+    def B(self, t: Tensor) -> Tensor:
+        return torch.sin(t)
+
+    def dA(self, t: Tensor) -> Tensor:
+        return -torch.sin(t)
+
+    def dB(self, t: Tensor) -> Tensor:
+        return torch.cos(t)
+
+    def time_at(self, ratio: Tensor) -> Tensor:
+        return torch.atan(ratio)
+
+
+@dataclass(frozen=True)
+class Constant(Schedule):
+    """A = 1, B = σ on t in [0, 1]: nothing but the basis tells the times apart (inverse heat dissipation)."""
+
+    sigma: float = 0.02
+    t_min: float = 0.0
+    t_max: float = 1.0
+
+    def A(self, t: Tensor) -> Tensor:
+        return torch.ones_like(t)
+
+    def B(self, t: Tensor) -> Tensor:
+        return torch.full_like(t, self.sigma)
+
+    def dA(self, t: Tensor) -> Tensor:
+        return torch.zeros_like(t)
+
+    def dB(self, t: Tensor) -> Tensor:
+        return torch.zeros_like(t)
+
+    def time_at(self, ratio: Tensor) -> Tensor:
+        raise InputError("ratio: the noise of inverse heat dissipation is constant; ask for a time instead")

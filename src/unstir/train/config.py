@@ -25,11 +25,13 @@ class TrainConfig(BaseModel):
 
     Attributes:
         data: a built-in name or a path.
+        partner: a second data set, for a process that carries one to another.
         process: a process with its parameters, such as `poisson:D=128`.
         minutes: the budget in time; the learning rate falls to zero at its end.
         steps: the budget in steps, in place of minutes: exactly repeatable.
         batch: items a step.
-        network: `mlp`, `unet`, `custom` (a module given in Python), or `auto`: U-Net for images, else MLP.
+        network: `mlp`, `unet`, `transformer`, `custom` (a module given in Python), or `auto`: U-Net for
+            images, transformer for text, else MLP.
         network_options: the network's own.
         lr: Adam's highest learning rate.
         warmup: share of the run over which the learning rate rises.
@@ -49,11 +51,12 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     data: str
+    partner: str | None = None
     process: str = "poisson:D=128"
     minutes: float | None = Field(None, gt=0, le=1e6)
     steps: int | None = Field(None, ge=1, le=10**12)
     batch: int = Field(128, ge=1, le=2**20)
-    network: Literal["auto", "mlp", "unet", "custom"] = "auto"
+    network: Literal["auto", "mlp", "unet", "transformer", "custom"] = "auto"
     network_options: dict[str, Any] = Field(default_factory=dict)
     lr: float = Field(2e-3, gt=0)
     warmup: float = Field(0.05, ge=0, lt=1)

@@ -2,6 +2,7 @@
 
 config.yaml                 the resolved configuration
 data.json                   shape, kind, columns, scaling and digest of the data
+kept.safetensors            what the process itself learned of them, where it does: a spectrum, a far plate
 checkpoints/step-000123/    see `checkpoint.py`
 metrics.jsonl               loss, learning rate and speed, about twice a second
 """
@@ -9,22 +10,25 @@ metrics.jsonl               loss, learning rate and speed, about twice a second
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from torch import nn
+from torch import Tensor, nn
 
 from unstir import physics
-from unstir.data import BUILTIN, Dataset, Scaling
+from unstir.data import BUILTIN, Dataset, Kind, Scaling, coder_from_dict
 from unstir.data.wording import quoted, reason
 from unstir.errors import InputError
-from unstir.fields import NeuralField, build_network
+from unstir.fields import LearnedField, build_network, field_class
+from unstir.physics import Process
 from unstir.train.config import TrainConfig, dump_config, make_config, read_config
-from unstir.train.storage import write_text
+from unstir.train.storage import write_bytes, write_text
 
+KEPT = "kept.safetensors"
 ARRAY = "array"  # the name of data that were given in Python
 
 
@@ -33,37 +37,44 @@ class DataInfo(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["image", "table"]
+    kind: Kind
     shape: tuple[Annotated[int, Field(ge=1)], ...]
     columns: tuple[str, ...] = ()
     scaling: dict[str, object]
     count: int = Field(ge=1)
     heldout: int = Field(ge=0)
     sha256: str
+    kept: str | None = None  # SHA-256 of kept.safetensors
 
     @model_validator(mode="after")
     def _agree(self) -> DataInfo:
         if len(self.shape) != (3 if self.kind == "image" else 1):
             raise ValueError(f"shape {self.shape} is not that of one {self.kind}")
-        scaling = Scaling.from_dict(self.scaling)
-        if scaling.kind != self.kind or (self.kind == "table" and len(scaling.shift) != self.shape[0]):
+        coder = coder_from_dict(self.scaling)
+        kind = {"levels": "image", "letters": "text"}.get(coder.kind, coder.kind)
+        columns = self.kind == "table" and isinstance(coder, Scaling) and len(coder.shift)
+        if kind != self.kind or (columns and columns != self.shape[0]):
             raise ValueError("scaling is not that of the data")
         return self
 
 
-def write_folder(path: Path, config: TrainConfig, info: DataInfo) -> None:
-    """Write the two files that make a folder a run; where they cannot be written nothing is left.
+def write_folder(path: Path, config: TrainConfig, info: DataInfo, process: Process) -> None:
+    """Write the files that make a folder a run; where they cannot be written nothing is left.
 
     Raises:
         InputError: the disk is full or may not be written to.
     """
     made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    kept = _packed(process)
     try:
+        if kept is not None:
+            write_bytes(path / KEPT, kept)
         write_text(path / "data.json", info.model_dump_json(indent=1))
         write_text(path / "config.yaml", dump_config(config))
     except BaseException:
         with suppress(OSError):
             (path / "data.json").unlink(missing_ok=True)
+            (path / KEPT).unlink(missing_ok=True)
             for folder in made:
                 folder.rmdir()
         raise
@@ -100,12 +111,51 @@ def read_info(path: Path) -> DataInfo:
         ) from None
 
 
-def make_field(config: TrainConfig, info: DataInfo, network: nn.Module | None) -> NeuralField:
+def read_process(path: Path, config: TrainConfig, info: DataInfo) -> Process:
+    """The process of the run in `path`, with what it has kept of its data.
+
+    Raises:
+        InputError: what it kept is missing, damaged, or not its own.
+    """
+    process = physics.parse(config.process)
+    return process.restored(_read_kept(path, info.kept)) if info.kept is not None else process
+
+
+def kept_digest(process: Process) -> str | None:
+    """SHA-256 of what a process keeps of its data, or None where it keeps nothing."""
+    packed = _packed(process)
+    return None if packed is None else hashlib.sha256(packed).hexdigest()
+
+
+def _packed(process: Process) -> bytes | None:
+    from safetensors.torch import save
+
+    kept = process.kept()
+    return save({name: value.cpu().contiguous() for name, value in kept.items()}) if kept else None
+
+
+def _read_kept(path: Path, sha256: str) -> Mapping[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        packed = (path / KEPT).read_bytes()
+        if hashlib.sha256(packed).hexdigest() != sha256:
+            raise InputError(f"run {path}: {KEPT} is damaged (its checksum differs); train it again")
+        return load(packed)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"run {path}: {KEPT} cannot be read ({reason(error)}); train it again") from None
+
+
+def make_field(
+    config: TrainConfig, info: DataInfo, process: Process, network: nn.Module | None
+) -> LearnedField[Any]:
     """The field of a run, with fresh weights that the seed decides.
 
     Raises:
-        InputError: a network of the user's own is missing.
+        InputError: a network of the user's own is missing, or answers in another shape than it should.
     """
+    kind = field_class(process)
     if network is None:
         if config.network == "custom":
             raise InputError(
@@ -113,10 +163,14 @@ def make_field(config: TrainConfig, info: DataInfo, network: nn.Module | None) -
             )
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(config.seed)  # and no other device's
-            network = _built(config, info)
+            network = _built(config, *kind.sizes(process, info.shape))
     elif not isinstance(network, nn.Module) or not any(p.requires_grad for p in network.parameters()):
         raise InputError(f"network: a {type(network).__name__} has nothing to train; give a torch.nn.Module")
-    return NeuralField(network, physics.parse(config.process), shape=info.shape)
+    field = kind(network, process, shape=info.shape)
+    field.levels = (config.noise_mean, config.noise_std)
+    if config.network == "custom":
+        field.check()
+    return field
 
 
 def digest(data: Dataset) -> str:
@@ -129,10 +183,10 @@ def data_name(name: str) -> str:
     return name if name in BUILTIN else str(Path(name).expanduser().resolve())
 
 
-def _built(config: TrainConfig, info: DataInfo) -> nn.Module:
+def _built(config: TrainConfig, given: tuple[int, ...], answer: tuple[int, ...]) -> nn.Module:
     """The network of a name, or one line of what its options have wrong."""
     try:
-        return build_network(config.network, info.shape, config.network_options)
+        return build_network(config.network, given, config.network_options, answer)
     except InputError:
         raise
     except (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError) as error:

@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from unstir.errors import InputError
-from unstir.fields import NeuralField
+from unstir.fields import LearnedField
 from unstir.train.budget import Budget
 from unstir.train.checkpoint import Checkpoint, Tensors
 from unstir.train.config import TrainConfig
-
-# (field, data in model units, generator) -> loss
-Objective = Callable[[NeuralField, Tensor, torch.Generator], Tensor]
 
 _MOST_SKIPPED = 50  # steps in a row without a finite gradient: the run has diverged
 
@@ -54,19 +52,17 @@ class Trainer:
 
     Args:
         config: the run's configuration.
-        field: the network to train, on its device.
+        field: what to train, on its device, with its own loss.
         data: the training items in model units, `(n, *shape)`, on the same device.
-        objective: what is minimised.
         bfloat16: whether the network's arithmetic is autocast.
     """
 
     def __init__(
-        self, config: TrainConfig, field: NeuralField, data: Tensor, objective: Objective, *, bfloat16: bool
+        self, config: TrainConfig, field: LearnedField[Any], data: Tensor, *, bfloat16: bool
     ) -> None:
         self.config = config
         self.field = field
         self.data = data
-        self.objective = objective
         self.bfloat16 = bfloat16
         self.step = 0
         self.skipped = 0
@@ -103,7 +99,7 @@ class Trainer:
             group["lr"] = lr
         batch = self.data[self._indices().to(self.data.device)]
         with torch.autocast(batch.device.type, torch.bfloat16, enabled=self.bfloat16):
-            loss = self.objective(self.field, batch, self.generator)
+            loss = self.field.loss(batch, self.generator)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.field.parameters(), self.config.clip, foreach=True)
@@ -136,8 +132,8 @@ class Trainer:
 
     def _indices(self) -> Tensor:
         """The items of this step: the next `batch` positions of the epochs laid end to end."""
-        n, start = len(self.data), self.step * self.config.batch
-        parts, wanted = [], self.config.batch
+        wanted = self.field.items(self.config.batch)
+        n, start, parts = len(self.data), self.step * wanted, list[Tensor]()
         while wanted:
             epoch, position = divmod(start, n)
             part = self._epoch(epoch)[position : position + wanted]

@@ -18,10 +18,11 @@ import torch
 from torch import nn
 
 from unstir import physics
-from unstir.data import Dataset, Scaling
+from unstir.data import Coder, Dataset
 from unstir.data import load as load_data
 from unstir.errors import InputError
-from unstir.fields import NeuralField
+from unstir.fields import field_class
+from unstir.physics import Process
 from unstir.train.checkpoint import has_checkpoints, load_checkpoint, save_checkpoint, set_aside
 from unstir.train.config import TrainConfig, make_config
 from unstir.train.folder import (
@@ -29,14 +30,15 @@ from unstir.train.folder import (
     DataInfo,
     data_name,
     digest,
+    kept_digest,
     make_field,
     read_info,
+    read_process,
     read_run_config,
     write_folder,
 )
 from unstir.train.loop import Trainer, TrainStep
 from unstir.train.machine import choose_device, choose_threads, has_fast_bfloat16, using_threads
-from unstir.train.objective import denoising_loss
 from unstir.train.storage import clear_parts, explained, write_text
 
 _METRICS_EVERY = 0.5  # seconds
@@ -88,24 +90,29 @@ def start(
         )
     process = physics.parse(config.process)
     data = load_data(config.data, skip_bad=config.skip_bad) if source is None else source
-    kind = "custom" if network is not None else config.network
+    kind: str = "custom" if network is not None else config.network
     if kind == "auto":
-        kind = "unet" if data.kind == "image" else "mlp"
+        kind = field_class(process).usual_network(data.kind)
     device = choose_device(config.device)
     fast = has_fast_bfloat16(device) and kind == "unet"
     values = config.model_dump() | {
         "data": config.data if source is not None else data_name(config.data),
-        "process": process.name,
+        "partner": None if config.partner is None else data_name(config.partner),
         "network": kind,
         "precision": ("bfloat16" if fast else "float32") if config.precision == "auto" else config.precision,
     }
-    config = make_config(values)
-    session = _assemble(config, path, data, network, device)
+    train, heldout = data.split(config.holdout, config.seed)
+    coder = process.coder(train)
+    items = model_units(coder, train.values)
+    process = process.prepared(items, _partner(config, process))
+    config = make_config(values | {"process": process.name})
+    info = _info(data, len(heldout), coder, process)
+    field = make_field(config, info, process, network).to(device)
+    trainer = Trainer(config, field, items.to(device), bfloat16=config.precision == "bfloat16")
     if config.threads is None and device.type == "cpu":
-        config = make_config(values | {"threads": _threads(session)})
-        session = dataclasses.replace(session, config=config)
-    write_folder(path, config, session.info)
-    return session
+        config = make_config(config.model_dump() | {"threads": _threads(trainer)})
+    write_folder(path, config, info, process)
+    return Session(path, config, info, train, heldout, trainer)
 
 
 def resume(path: Path, source: Dataset | None = None, network: nn.Module | None = None) -> Session:
@@ -121,9 +128,16 @@ def resume(path: Path, source: Dataset | None = None, network: nn.Module | None 
     if source is None and config.data == ARRAY:
         raise InputError("data: were an array in Python; give it again to unstir.fit(..., resume=True)")
     data = load_data(config.data, skip_bad=config.skip_bad) if source is None else source
-    session = _assemble(config, path, data, network, choose_device(config.device))
-    if session.info != info:
+    train, heldout = data.split(config.holdout, config.seed)
+    process = read_process(path, config, info)
+    coder = process.coder(train)
+    if _info(data, len(heldout), coder, process) != info:
         raise InputError(f"data {config.data}: are not those that run {path} began with; start a new run")
+    device = choose_device(config.device)
+    field = make_field(config, info, process, network).to(device)
+    items = model_units(coder, train.values).to(device)
+    trainer = Trainer(config, field, items, bfloat16=config.precision == "bfloat16")
+    session = Session(path, config, info, train, heldout, trainer)
     if has_checkpoints(path):
         checkpoint = load_checkpoint(path, session.trainer.expected())
         session.trainer.restore(checkpoint)
@@ -205,68 +219,43 @@ def stop_on_interrupt() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def _assemble(
-    config: TrainConfig, path: Path, data: Dataset, network: nn.Module | None, device: torch.device
-) -> Session:
-    train, heldout = data.split(config.holdout, config.seed)
-    scaling = Scaling.fit(train)
-    info = DataInfo(
+def _info(data: Dataset, heldout: int, coder: Coder, process: Process) -> DataInfo:
+    return DataInfo(
         kind=data.kind,
         shape=data.shape,
         columns=data.columns,
-        scaling=scaling.to_dict(),
+        scaling=coder.to_dict(),
         count=len(data),
-        heldout=len(heldout),
+        heldout=heldout,
         sha256=digest(data),
+        kept=kept_digest(process),
     )
-    field = make_field(config, info, network).to(device)
-    items = _model_units(scaling, train.values, device)
-    if network is not None:
-        _check_answer(field, items[:2])
-
-    def objective(field: NeuralField, batch: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        return denoising_loss(field, batch, generator, mean=config.noise_mean, std=config.noise_std)
-
-    trainer = Trainer(
-        config,
-        field,
-        items,
-        objective,
-        bfloat16=config.precision == "bfloat16",
-    )
-    return Session(path, config, info, train, heldout, trainer)
 
 
-def _model_units(scaling: Scaling, values: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """All items scaled, a part at a time: the scaling works in float64, eight times what bytes take."""
-    items = torch.empty(values.shape, device=device)
-    for part, given in zip(torch.split(items, _PART), torch.split(values, _PART), strict=True):
-        part.copy_(scaling.to_model(given))
-    return items
+def _partner(config: TrainConfig, process: Process) -> torch.Tensor | None:
+    """The second data set in model units, scaled by itself."""
+    if config.partner is None:
+        return None
+    data = load_data(config.partner, skip_bad=config.skip_bad)
+    return model_units(process.coder(data), data.values)
 
 
-def _check_answer(field: NeuralField, items: torch.Tensor) -> None:
-    """Refuse a network of the user's own that would train without a word on answers of another shape."""
-    field.eval()
-    with torch.no_grad():
-        answer = field.network(items, torch.zeros(len(items), device=items.device), None)
-    shape = tuple(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
-    if shape != tuple(items.shape):
-        raise InputError(f"network: gives {shape} for items {tuple(items.shape)}; give the same shape")
+def model_units(coder: Coder, values: torch.Tensor) -> torch.Tensor:
+    """All items in model units, a part at a time: a coder works in float64, eight times what bytes take."""
+    return torch.cat([coder.to_model(part) for part in torch.split(values, _PART)])
 
 
-def _threads(session: Session) -> int:
+def _threads(trainer: Trainer) -> int:
     """All threads for a budget in steps, so that it repeats bit for bit; else those that are faster."""
-    if session.config.minutes is None:
+    if trainer.config.minutes is None:
         return torch.get_num_threads()
-    trainer = session.trainer
-    batch = trainer.data[: session.config.batch]
-    x, t = batch, torch.full((len(batch),), trainer.field.process.t_min)
+    batch = trainer.data[: trainer.field.items(trainer.config.batch)]
+    generator = torch.Generator().manual_seed(0)
 
     @torch.no_grad()
     def forward() -> None:
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=trainer.bfloat16):
-            trainer.field(x, t)
+        with torch.autocast(batch.device.type, torch.bfloat16, enabled=trainer.bfloat16):
+            trainer.field.loss(batch, generator)
 
     trainer.field.eval()  # nothing that a network keeps of its batches may change
     return choose_threads(forward)

@@ -50,6 +50,11 @@ def _mend(number: int | None, otherwise: str) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
+    """`write_bytes` of a text in UTF-8."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
     """Write a small file, whole or not at all.
 
     Raises:
@@ -59,8 +64,8 @@ def write_text(path: Path, text: str) -> None:
     try:
         with explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("w", encoding="utf-8") as file:
-                file.write(text)
+            with temporary.open("wb") as file:
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)

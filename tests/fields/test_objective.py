@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from unstir import physics
 from unstir.fields import NeuralField, build_network
 from unstir.physics import LinearProcess
-from unstir.train import denoising_loss, draw_times
 
 PROCESSES = ["edm", "ve", "vp", "vp:schedule=cosine", "rectified", "poisson:D=1", "yukawa", "edm:sigma_max=2"]
 MEAN, STD = -1.2, 1.2
@@ -42,7 +41,7 @@ def within(process: LinearProcess, level: Tensor) -> Tensor:
 @pytest.mark.parametrize("name", PROCESSES)
 def test_each_item_has_its_share_of_the_law(name: str) -> None:
     process, n = physics.parse(name), 1000
-    t = draw_times(process, n, MEAN, STD, generator())
+    t = process.training_times(n, MEAN, STD, generator())
     assert (t.dtype, t.shape) == (torch.float32, (n,))
     assert bool(((t >= process.t_min) & (t <= process.t_max)).all())
     level = log_ratio(process, t)
@@ -56,7 +55,7 @@ def test_each_item_has_its_share_of_the_law(name: str) -> None:
 @pytest.mark.parametrize("name", PROCESSES)
 def test_together_they_follow_the_log_normal_law(name: str) -> None:
     process, source = physics.parse(name), generator(1)
-    level = torch.cat([log_ratio(process, draw_times(process, 4, MEAN, STD, source)) for _ in range(1500)])
+    level = torch.cat([log_ratio(process, process.training_times(4, MEAN, STD, source)) for _ in range(1500)])
     inside = within(process, level)
     # The law given that it is not held at an end; strata make it nearer than independent draws.
     share = law(process, level[inside]).numpy()
@@ -69,7 +68,7 @@ def test_together_they_follow_the_log_normal_law(name: str) -> None:
 
 def test_a_wrong_law_is_noticed() -> None:
     process, source = physics.parse("edm"), generator(1)
-    level = torch.cat([log_ratio(process, draw_times(process, 4, MEAN, STD, source)) for _ in range(1500)])
+    level = torch.cat([log_ratio(process, process.training_times(4, MEAN, STD, source)) for _ in range(1500)])
     assert stats.kstest(law(process, level, std=1.1 * STD).numpy(), "uniform").pvalue < 1e-3
     assert stats.kstest(law(process, level, mean=MEAN + 0.1).numpy(), "uniform").pvalue < 1e-3
 
@@ -77,8 +76,8 @@ def test_a_wrong_law_is_noticed() -> None:
 def test_the_noise_follows_the_data_s_scale() -> None:
     plain, wide = physics.edm(), physics.edm().fitted(5.0)
     assert torch.allclose(
-        log_ratio(wide, draw_times(wide, 50, MEAN, STD, generator())),
-        log_ratio(plain, draw_times(plain, 50, MEAN, STD, generator())) + math.log(10),
+        log_ratio(wide, wide.training_times(50, MEAN, STD, generator())),
+        log_ratio(plain, plain.training_times(50, MEAN, STD, generator())) + math.log(10),
         atol=1e-4,
     )
 
@@ -90,7 +89,7 @@ def test_a_network_that_says_zero_loses_one(name: str) -> None:
     field = NeuralField(build_network("mlp", (8,), {"width": 8, "depth": 1}), process)
     data = 0.5 * torch.randn((20_000, 8), generator=generator(2))
     with torch.no_grad():
-        loss = float(denoising_loss(field, data, generator(3), mean=MEAN, std=STD))
+        loss = float(field.loss(data, generator(3)))
     assert loss == pytest.approx(1, abs=0.02)
 
 
@@ -106,9 +105,9 @@ def test_the_loss_is_the_denoiser_s_error_over_its_scale(name: str) -> None:
     process = physics.parse(name)
     field = NeuralField(Tilted(), process)
     data = 0.5 * torch.randn((64, 3), generator=generator(4))
-    loss = denoising_loss(field, data, generator(5), mean=MEAN, std=STD)
+    loss = field.loss(data, generator(5))
     source = generator(5)
-    t = draw_times(process, 64, MEAN, STD, source)
+    t = process.training_times(64, MEAN, STD, source)
     x = process.perturb(data, t, source)
     A, B = process.A(t)[:, None], process.B(t)[:, None]
     scale = (0.5 * B) ** 2 / ((0.5 * A) ** 2 + B**2)

@@ -1,0 +1,47 @@
+"""A coder: the map between data as the user knows them and the numbers that a model sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from torch import Tensor
+
+
+class Coder(Protocol):
+    """Found from a data set, kept by a run as plain values."""
+
+    @property
+    def kind(self) -> str:
+        """By which `coder_from_dict` knows it again."""
+        ...
+
+    def to_model(self, values: Tensor) -> Tensor:
+        """Data units `(n, *shape)` to model units."""
+        ...
+
+    def to_data(self, x: Tensor) -> Tensor:
+        """Model units to data units."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values for JSON, `kind` among them."""
+        ...
+
+
+def coder_from_dict(data: Mapping[str, Any]) -> Coder:
+    """The coder that `to_dict` wrote.
+
+    Raises:
+        InputError: an unknown kind, or values that are not its own.
+    """
+    from unstir.data.levels import Levels
+    from unstir.data.scaling import Scaling
+    from unstir.data.text import Letters
+
+    kinds: dict[str, Callable[[Mapping[str, Any]], Coder]] = {
+        "levels": Levels.from_dict,
+        "letters": Letters.from_dict,
+    }
+    kind = data.get("kind") if isinstance(data, Mapping) else None
+    return kinds.get(kind if isinstance(kind, str) else "", Scaling.from_dict)(data)

@@ -1,0 +1,84 @@
+"""A learned field: a network, and around it what a family of processes needs to train it and to use it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from unstir.errors import InputError
+from unstir.fields.field import Slice
+from unstir.physics import Process
+
+P = TypeVar("P", bound=Process)
+
+
+class LearnedField(nn.Module, ABC, Generic[P]):
+    """A network that answers as a field, and its own loss.
+
+    Args:
+        network: `network(x, noise, label)`, with `noise` and `label` of shape (batch,).
+        process: the process it is for.
+        shape: of one item of the data, so that sampling need not be told.
+
+    Attributes:
+        levels: mean and deviation of ln(noise/signal) to train at, for processes that have such levels.
+    """
+
+    process: P
+    levels: tuple[float, float] = (-1.2, 1.2)
+
+    def __init__(self, network: nn.Module, process: P, shape: Sequence[int] | None = None) -> None:
+        super().__init__()
+        self.network = network
+        self.process = process
+        self.shape = None if shape is None else tuple(shape)
+
+    @classmethod
+    def sizes(cls, process: P, shape: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The shapes of what the network is given and of what it answers, for data of `shape`."""
+        return tuple(shape), tuple(shape)
+
+    @classmethod
+    def usual_network(cls, kind: str) -> str:
+        """The name of the network that suits data of a kind: a U-Net for images, an MLP for others."""
+        return "unet" if kind == "image" else "mlp"
+
+    @abstractmethod
+    def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
+        """The prediction for states at times `(batch,)`."""
+
+    def at(self, t: float) -> Slice:
+        """The field at one time."""
+        return lambda x, label: self(x, torch.full((len(x),), t, dtype=torch.float32, device=x.device), label)
+
+    @abstractmethod
+    def loss(self, data: Tensor, generator: torch.Generator, label: Tensor | None = None) -> Tensor:
+        """The batch's mean loss, a scalar; random numbers are drawn on the generator's device."""
+
+    def items(self, batch: int) -> int:
+        """How many items of the data a step of `batch` needs."""
+        return batch
+
+    def check(self) -> None:
+        """Refuse a network that answers in another shape than it should.
+
+        Raises:
+            InputError: it does.
+        """
+        if self.shape is None:
+            return
+        given, wanted = self.sizes(self.process, self.shape)
+        device = next(self.parameters()).device
+        self.eval()  # nothing that a network keeps of its batches may change
+        with torch.no_grad():
+            answer = self.network(torch.zeros(2, *given, device=device), torch.zeros(2, device=device), None)
+        shape = tuple(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
+        if shape != (2, *wanted):
+            raise InputError(
+                f"network: gives {shape} for items {(2, *given)}; "
+                f"give {'the same shape' if given == wanted else (2, *wanted)}"
+            )

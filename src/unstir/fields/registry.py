@@ -1,0 +1,28 @@
+"""Which learned field a process trains: that of the nearest of its classes listed here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from unstir.fields.coin import CoinField
+from unstir.fields.hybrid import HybridField
+from unstir.fields.learned import LearnedField
+from unstir.fields.modal import ModalField
+from unstir.fields.neural import NeuralField
+from unstir.physics import CoinProcess, DampedProcess, LangevinProcess, LinearProcess, Process
+
+# A new family is a new file and a line here.
+_FIELDS: dict[type[Process], type[LearnedField[Any]]] = {
+    LinearProcess: NeuralField,
+    DampedProcess: ModalField,
+    LangevinProcess: HybridField,
+    CoinProcess: CoinField,
+}
+
+
+def field_class(process: Process) -> type[LearnedField[Any]]:
+    """The class of learned fields that `process` trains."""
+    for kind in type(process).__mro__:
+        if kind in _FIELDS:
+            return _FIELDS[kind]
+    raise TypeError(f"process {process.name}: no learned field is listed for a {type(process).__name__}")

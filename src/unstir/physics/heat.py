@@ -1,0 +1,187 @@
+"""Heat: the plate that comes to one temperature, run backwards (Rissanen 2022; Hoogeboom & Salimans 2022).
+
+    x_t = a_t d_k(t) y_k + B_t ε_k      in the cosine modes k of the image
+
+Blurring diffusion and its heavy-tailed kin (`heat_poisson`) damp the modes while noise comes up, and end in
+noise alone. Inverse heat dissipation keeps the noise small and constant, so that its prior is the data,
+blurred: that law is kept, as the few modes that are left of it, and sampling needs no data set.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from unstir.errors import InputError
+from unstir.physics.linear import LinearProcess
+
+_LARGEST_RESERVOIR = 10_000  # items whose blurred modes are kept
+_SMALLEST_MODE = 1e-3  # of the noise: less than that of a mode is not kept
+
+
+@dataclass(frozen=True, eq=False)
+class DampedProcess(LinearProcess):
+    """A linear process in the cosine basis, with the data's own spectrum once it is prepared.
+
+    Attributes:
+        spectrum: the variance of each mode of the training data, `shape`, or None before.
+    """
+
+    spectrum: Tensor | None = None
+
+    def prepared(self, items: Tensor, partner: Tensor | None = None) -> DampedProcess:
+        """With the spectrum of `items`."""
+        super().prepared(items, partner)
+        return dataclasses.replace(self, spectrum=_spectrum(self.basis.coordinates(items)))
+
+    def kept(self) -> dict[str, Tensor]:
+        """The spectrum."""
+        return {} if self.spectrum is None else {"spectrum": self.spectrum}
+
+    def restored(self, kept: Mapping[str, Tensor]) -> DampedProcess:
+        """With a kept spectrum."""
+        _check_names(self.name, kept, {"spectrum"})
+        return dataclasses.replace(self, spectrum=kept["spectrum"])
+
+    def level(self, t: Tensor, log_mixing: Tensor) -> Tensor:
+        """What a network is told of the time, about ±1: ¼ ln(B √W/A) of the uniform mode."""
+        return 0.25 * (torch.log(self.B(t) / self.A(t)) + 0.5 * log_mixing)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DampedProcess) and (type(self), self.name, self.scale) == (
+            type(other),
+            other.name,
+            other.scale,
+        )
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.name, self.scale))
+
+
+@dataclass(frozen=True, eq=False)
+class HeatProcess(DampedProcess):
+    """Inverse heat dissipation: constant noise, and a prior made of blurred data.
+
+    Attributes:
+        reservoir: damped modes of training items at t_max, `(items, modes kept)`.
+        modes: which they are, indices into the flattened modes.
+    """
+
+    reservoir: Tensor | None = None
+    modes: Tensor | None = None
+
+    def prepared(self, items: Tensor, partner: Tensor | None = None) -> HeatProcess:
+        """With spectrum and reservoir of `items`."""
+        super().prepared(items, partner)
+        shape = items.shape[1:]
+        spectrum = _spectrum(self.basis.coordinates(items))
+        factor = self._last_factor(shape).expand(shape).flatten()
+        noise = float(self.B(torch.tensor(self.t_max)))
+        left = factor * spectrum.flatten().double().sqrt()
+        modes = torch.nonzero(left > _SMALLEST_MODE * noise)[:, 0]
+        chosen = items
+        if len(items) > _LARGEST_RESERVOIR:
+            order = torch.randperm(len(items), generator=torch.Generator().manual_seed(0))
+            chosen = items[order[:_LARGEST_RESERVOIR].to(items.device)]
+        kept = self.basis.coordinates(chosen).flatten(1)[:, modes.to(items.device)]
+        reservoir = (kept * factor[modes].to(kept)).cpu()
+        return dataclasses.replace(self, spectrum=spectrum, reservoir=reservoir, modes=modes)
+
+    def kept(self) -> dict[str, Tensor]:
+        """Spectrum, reservoir and the modes in it."""
+        if self.spectrum is None or self.reservoir is None or self.modes is None:
+            return {}
+        return {"spectrum": self.spectrum, "reservoir": self.reservoir, "modes": self.modes}
+
+    def restored(self, kept: Mapping[str, Tensor]) -> HeatProcess:
+        """With what `kept` gave."""
+        _check_names(self.name, kept, {"spectrum", "reservoir", "modes"})
+        spectrum, reservoir, modes = kept["spectrum"], kept["reservoir"], kept["modes"]
+        inside = modes.dtype == torch.int64 and bool(((modes >= 0) & (modes < spectrum.numel())).all())
+        if not inside or reservoir.shape != (len(reservoir), len(modes)) or not len(reservoir):
+            raise InputError(
+                f"process {self.name}: the kept reservoir does not fit its modes; train it again"
+            )
+        return dataclasses.replace(self, spectrum=spectrum, reservoir=reservoir, modes=modes)
+
+    def prior(
+        self,
+        n: int,
+        shape: Sequence[int],
+        generator: torch.Generator,
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
+        """Blurred data from the reservoir, with the process's noise.
+
+        Raises:
+            InputError: the process was never prepared on data.
+        """
+        if self.reservoir is None or self.modes is None:
+            raise InputError(
+                f"process {self.name}: its prior is blurred data; make it with process.prepared(items)"
+            )
+        noise = self.noise.draw(n, shape, generator, dtype) * float(self.B(torch.tensor(self.t_max)))
+        index = torch.randint(len(self.reservoir), (n,), generator=generator, device=generator.device)
+        u = torch.zeros(n, math.prod(shape), dtype=dtype)
+        u[:, self.modes] = self.reservoir[index.cpu()].to(dtype)
+        return self.basis.state(u.reshape(n, *shape)).to(noise) + noise
+
+    def begin(self, given: Tensor, generator: torch.Generator) -> Tensor:
+        """The given items, blurred to the end of the clock."""
+        return self.perturb(given, torch.full((len(given),), self.t_max), generator)
+
+    def log_prior(self, x: Tensor) -> Tensor:
+        """The mixture of the reservoir's kernels, in nats, float64 `(batch,)`."""
+        if self.reservoir is None or self.modes is None:
+            raise InputError(f"process {self.name}: its prior is blurred data; prepare it on some")
+        shape = x.shape[1:]
+        B = float(self.B(torch.tensor(self.t_max, dtype=torch.float64)))
+        centres = torch.zeros(len(self.reservoir), math.prod(shape), dtype=torch.float64)
+        centres[:, self.modes] = self.reservoir.double()
+        u = self.basis.coordinates(x).flatten(1).double()
+        squared = torch.cdist(u, centres).square() / B**2
+        dimension = u.shape[1]
+        logs = self.noise.log_density(squared, dimension) - dimension * math.log(B)
+        return torch.logsumexp(logs, 1) - math.log(len(centres))
+
+    def times(self, n: int, rho: float = 7.0, jump: float | None = None) -> Tensor:
+        """`n` times from `t_max` down to `t_min`: blurs σ_B evenly spaced in their logarithm."""
+        if n < 1:
+            raise ValueError(f"n={n}: at least one time is needed")
+        return torch.linspace(self.t_max, self.t_min, n, dtype=torch.float64)
+
+    def training_times(self, n: int, mean: float, std: float, generator: torch.Generator) -> Tensor:
+        """Every blur alike, the last one too, `(n,)`, float32; there are no noise levels to choose."""
+        uniform = (torch.arange(n) + torch.rand(n, generator=generator, dtype=torch.float64)) / n
+        return (self.t_min + uniform * (self.t_max - self.t_min)).float()
+
+    def level(self, t: Tensor, log_mixing: Tensor) -> Tensor:
+        """What a network is told of the time, in ±1: the noise is constant, the blur is not."""
+        return 2 * self._clock(t) - 1
+
+    def _last_factor(self, shape: Sequence[int]) -> Tensor:
+        if self.damping is None:
+            raise TypeError("damping: heat without damping is no heat")
+        return self.damping.factor(torch.ones((), dtype=torch.float64), shape)
+
+
+def _spectrum(u: Tensor) -> Tensor:
+    """The variance of each mode, float32, never below 1e-4 of the largest."""
+    variance = u.double().var(0, correction=0)
+    if u.ndim == 4:  # the channels of an image share one
+        variance = variance.mean(0, keepdim=True)
+    variance = variance.expand(u.shape[1:])
+    return variance.clamp_min(1e-4 * float(variance.max())).float().cpu().contiguous()
+
+
+def _check_names(name: str, kept: Mapping[str, Tensor], wanted: set[str]) -> None:
+    if set(kept) != wanted:
+        raise InputError(
+            f"process {name}: the run holds {', '.join(sorted(kept)) or 'nothing'} of it, "
+            f"not {', '.join(sorted(wanted))}; train it again"
+        )
