@@ -24,8 +24,8 @@ class Dataset:
     Attributes:
         name: what the user called it: a built-in name or a path.
         kind: `image`, `table` or `text`.
-        values: images as uint8 `(n, channels, height, width)`; tables as finite float32 `(n, columns)`; text as
-            int32 code points `(n, length)`, see `text.py`.
+        values: images as uint8 `(n, channels, height, width)`; tables as finite float32 `(n, columns)`; text
+            as int32 code points `(n, length)`, see `text.py`.
         labels: int64 `(n,)` class numbers from 0, or None.
         label_names: the class names in order of number; empty without labels.
         columns: a table's column names; empty for others.

@@ -1,4 +1,4 @@
-"""The coder of images for coins: K grey levels, evenly spaced from the darkest to the brightest grey of the data.
+"""The coder of images for coins: K grey levels, evenly spaced from the data's darkest grey to the brightest.
 
     level k stands for the grey  v_k = low + (high − low) k/(K − 1)        each pixel takes the nearest
 
@@ -71,8 +71,8 @@ class Levels:
         """
         if x.numel() and not 0 <= int(x.min()) <= int(x.max()) < self.states:
             raise InputError(
-                f"x holds states {int(x.min())} to {int(x.max())}, and the levels are 0 to {self.states - 1}: "
-                "walk to the end of the path (time 0)"
+                f"x holds states {int(x.min())} to {int(x.max())}, and the levels are 0 to "
+                f"{self.states - 1}: walk to the end of the path (time 0)"
             )
         grey = self.low + x.double() * ((self.high - self.low) / (self.states - 1))
         return grey.round().to(torch.uint8)

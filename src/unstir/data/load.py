@@ -55,8 +55,8 @@ def load(source: Source, *, skip_bad: bool = False) -> Dataset:
         skip_bad: in a folder, pass over images that cannot be read and name them in `Dataset.skipped`.
 
     Returns:
-        Images as uint8 `(n, channels, height, width)`, a table as float32 `(n, columns)` or text as int32 code
-        points `(n, length)`, labels if any.
+        Images as uint8 `(n, channels, height, width)`, a table as float32 `(n, columns)` or text as int32
+        code points `(n, length)`, labels if any.
 
     Raises:
         InputError: anything wrong with the source, in one line that names it and the mend.

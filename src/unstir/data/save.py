@@ -47,8 +47,8 @@ def save_samples(
 
     Args:
         path: the target; missing folders above it are made.
-        values: images uint8 `(n, 1 or 3, height, width)`, a table of floats `(n, columns)`, or text as int32 code
-            points `(n, length)`, in data units.
+        values: images uint8 `(n, 1 or 3, height, width)`, a table of floats `(n, columns)`, or text as int32
+            code points `(n, length)`, in data units.
         labels: class numbers `(n,)`; .csv and .parquet take none, a grid does not show them.
         kind: `image`, `table` or `text`; told by shape and dtype without.
         columns: a table's column names; `x0, x1, ...` without.

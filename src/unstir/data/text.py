@@ -65,7 +65,7 @@ def from_lines(lines: Sequence[str], name: str, what: str = "the text") -> Datas
 
 
 def to_lines(values: Tensor) -> list[str]:
-    """The lines of code points `(n, length)`, without the padding at their ends; amid a line it shows as a space."""
+    """The lines of code points `(n, length)`, without padding at the ends; amid a line it is a space."""
     return ["".join(map(chr, row)).rstrip("\0").replace("\0", " ") for row in values.tolist()]
 
 
@@ -90,8 +90,8 @@ class Letters:
             or not 0 <= self.alphabet[0] <= self.alphabet[-1] <= _LARGEST_CODE
         ):
             raise InputError(
-                f"letters: an alphabet of {counted(len(self.alphabet), 'letter')}; give two or more different "
-                "ones, in rising order"
+                f"letters: an alphabet of {counted(len(self.alphabet), 'letter')}; give two or more "
+                "different ones, in rising order"
             )
 
     @property

@@ -1,4 +1,4 @@
-"""The exact field of coins for a finite data set: p(x_0 = k | x_t) = Σ_i softmax_i(log q(x_t | y_i)) δ(k, y_i).
+"""The exact field of coins for a finite data set: p(x_0 = k | x_t) = Σ_i softmax_i(log q(x_t|y_i)) δ(k, y_i).
 
 It needs no training. Drawing each coin on its own, as samplers do, may lead to a state that no data give:
 there the nearest data count, those that fewest coins contradict.
@@ -50,7 +50,7 @@ class ExactCoins:
         self._shown = functional.one_hot(self._data, process.states).double()
 
     def log_weights(self, x: Tensor, t: Tensor) -> Tensor:
-        """log p(x_0 = y_i | x_t) of the points themselves, float64 `(batch, points)`: the coins of an item together."""
+        """log p(x_0 = y_i | x_t) of whole points, float64 `(batch, points)`."""
         return functional.log_softmax(self.process.log_kernel(x, self._data, t) + self._log_weights, 1)
 
     def __call__(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:

@@ -1,7 +1,7 @@
 """Coins backward in time: from rows of tossed coins to data, each coin drawn on its own given the whole row.
 
-    ancestral      x_s ~ p(x_s | x_t), the way back averaged over what the field knows of x_0 (Austin 2021, eq. 4)
-    tau_leaping    coins turn at the rates R̂ of x_t, held for the leap from t to s (Campbell 2022, section 4.2)
+    ancestral      x_s ~ p(x_s | x_t), averaged over what the field knows of x_0 (Austin 2021, equation 4)
+    tau_leaping    coins turn at the rates R̂ of x_t, held from t to s (Campbell 2022, section 4.2)
 
 Both meet the exact reversal as steps grow: what they neglect is that coins of a row turn together. A coin
 that would turn more than once within a leap turns once. The rates have no bound at either end, at T forward
@@ -84,7 +84,7 @@ class TauLeaping(CoinSolver):
 
 
 def drawn(law: Tensor, streams: Streams) -> Tensor:
-    """A state of each coin by one uniform number each, from its sample's own stream, int64 `(batch, *shape)`."""
+    """A state of each coin, by one number of its sample's own stream, int64 `(batch, *shape)`."""
     shape = law.shape[1:-1]
     uniform = streams.draw(lambda g: torch.rand((1, *shape), generator=g, dtype=torch.float64)).to(law.device)
     below = law.double().cumsum(-1)

@@ -1,4 +1,4 @@
-"""Coins: each item is a row of coins of K states, and time tosses some of them again (Sohl-Dickstein 2015; Austin 2021).
+"""Coins of K states: as time goes by more and more are tossed again (Sohl-Dickstein 2015; Austin 2021).
 
     q(x_t | x_0) = ᾱ_t δ(x_t, x_0) + (1 − ᾱ_t) π(x_t)        ᾱ_t = 1 − t/T
 
@@ -7,8 +7,8 @@ for K = 2), or always the mask, a state of its own (`absorbing`). At t = 1, 2, �
 β_t = 1/(T − t + 1) (Sohl-Dickstein 2015, section 2.4; Austin 2021, section 3.1); the clock runs between
 them too, at the rate −d ln ᾱ/dt = 1/(T − t). At T no coin remembers anything: the prior is π itself.
 
-The field answers p_k = p(x_0 = k | x_t), for each coin a law over its K states. From it, with r_k = p_k / q(x_t | k)
-and α = ᾱ_t/ᾱ_s, comes the way back from t to s, averaged over x_0 (Austin 2021, equations 3 and 4),
+The field answers p_k = p(x_0 = k | x_t), for each coin a law over its K states. From it, with
+r_k = p_k / q(x_t | k) and α = ᾱ_t/ᾱ_s, comes the way back from t to s (Austin 2021, equations 3 and 4),
 
     p(x_s = j | x_t) = [α δ(j, x_t) + (1 − α) π(x_t)] · [ᾱ_s r_j + (1 − ᾱ_s) π(j) Σ_k r_k]
 
@@ -144,10 +144,9 @@ class CoinProcess(Process):
         from unstir.data.levels import Levels
         from unstir.data.text import Letters
 
-        coders = {"image": lambda: Levels.fit(data, self.states), "text": lambda: Letters.fit(data)}
-        if data.kind not in coders:
-            raise InputError(f"data {data.name}: is a {data.kind}; coins take images or text, give such data")
-        return coders[data.kind]()
+        if data.kind == "table":
+            raise InputError(f"data {data.name}: are a table, and coins take images or text; give such data")
+        return Levels.fit(data, self.states) if data.kind == "image" else Letters.fit(data)
 
     def prepared(self, items: Tensor, partner: Tensor | None = None) -> CoinProcess:
         """With as many states as there are letters, where the items are text, `(n, length)`."""
@@ -164,7 +163,7 @@ class CoinProcess(Process):
         return self._tossed(data, self.signal(t), generator)
 
     def advance(self, x: Tensor, s: Tensor, t: Tensor, generator: torch.Generator) -> Tensor:
-        """Draw x_t given x_s = `x` at times `s` < `t`, each `(batch,)`: the coins themselves, a stretch of time on."""
+        """Draw x_t given x_s = `x` at times `s` < `t`, each `(batch,)`: the very coins, from then on."""
         return self._tossed(x, self.signal(t) / self.signal(s), generator)
 
     def prior(
@@ -183,7 +182,7 @@ class CoinProcess(Process):
         return kept * self._shown(x, dtype)[..., : self.states] + (1 - kept) * toss
 
     def log_kernel(self, x: Tensor, data: Tensor, t: Tensor) -> Tensor:
-        """log q(x_t | x_0) in nats for every pair, float64 `(batch, points)`; −1000 for a coin where it is −∞.
+        """log q(x_t | x_0) in nats for every pair, float64 `(batch, points)`; −1000 a coin where it is −∞.
 
         Args:
             x: states `(batch, *shape)`.
