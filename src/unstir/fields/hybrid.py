@@ -1,13 +1,13 @@
 """The learned field of Langevin diffusion: hybrid score matching, with the Gaussian part of the score known.
 
-For data of variance s² all is Gaussian: with z = y + σ n what a state u tells of the data (`physics/langevin.py`),
+With z = y + σ n, what a state u tells of the data (`physics/langevin.py`), and s² the data's variance,
 
     E[ε_v | u] = p·u + q F(û, ¼ ln σ)
     p·u = ε_v(u, c z)     c = s²/(s² + σ²)     q = |b_v| s σ/√(s² + σ²)
 
-where F has variance 1 at all times: p·u is right near equilibrium, where it is v's own score, and q says how little
-the data add. û is u in axes in which its halves are independent of each other and of variance 1: z/√(s² + σ²) first,
-and then the noise beside it.
+p·u is the answer for Gaussian data, near equilibrium v's own score, and q says how much any others can add: F
+has variance 1 at all times. û is u in axes where both halves are independent and of variance 1: the first is
+z/√(s² + σ²), the second the noise beside it.
 """
 
 from __future__ import annotations

@@ -3,10 +3,11 @@
 from unstir.flow.adaptive import Adaptive
 from unstir.flow.discrete import AncestralCoins, CoinSolver, TauLeaping
 from unstir.flow.dissipation import Dissipation
-from unstir.flow.langevin import LangevinSolver, Maruyama, Splitting
+from unstir.flow.langevin import Maruyama, Splitting
 from unstir.flow.likelihood import log_likelihood
 from unstir.flow.multistep import Multistep
 from unstir.flow.onestep import Euler, Heun
+from unstir.flow.phase import PhaseMultistep
 from unstir.flow.registry import SOLVERS, default_solver, parse_solver, solvers
 from unstir.flow.sampling import Progress, gather, sample, sample_steps, trajectory
 from unstir.flow.solver import DEFAULT_STEPS, LinearPath, LinearSolver, Path, Solver, Step
@@ -25,12 +26,12 @@ __all__ = [
     "Dissipation",
     "Euler",
     "Heun",
-    "LangevinSolver",
     "LinearPath",
     "LinearSolver",
     "Maruyama",
     "Multistep",
     "Path",
+    "PhaseMultistep",
     "Progress",
     "Solver",
     "Splitting",

@@ -12,6 +12,7 @@ from unstir.flow.dissipation import Dissipation
 from unstir.flow.langevin import Maruyama, Splitting
 from unstir.flow.multistep import Multistep
 from unstir.flow.onestep import Euler, Heun
+from unstir.flow.phase import PhaseMultistep
 from unstir.flow.solver import Solver
 from unstir.flow.stochastic import Ancestral, Churn
 from unstir.flow.velocity import VelocityAdaptive, VelocityEuler, VelocityHeun
@@ -35,6 +36,7 @@ _FAMILIES: dict[type[Process], Table] = {
     CoinProcess: {"ancestral": AncestralCoins, "tau_leaping": TauLeaping},
     HeatProcess: {"dissipation": Dissipation, "heun": Heun, "euler": Euler},
     LangevinProcess: {
+        "multistep": PhaseMultistep,
         "splitting": Splitting,
         "maruyama": Maruyama,
         "heun": VelocityHeun,

@@ -3,19 +3,19 @@
     dx = β v/M dt        dv = −β x dt − β Γ v/M dt + √(2 Γ β) dw        Γ² = 4 M  (Dockhorn 2022, equation 5)
 
 from x_0 = y, v_0 ~ N(0, γM) to the equilibrium N(0, I) × N(0, M I), which has forgotten y. A state u is (x, v),
-position and velocity stacked on the first axis. With τ = βt, ω = 1/√M and F = [[0, 1/M], [−1, −Γ/M]]
+stacked on the first axis. With τ = βt, ω = 1/√M, F = [[0, 1/M], [−1, −Γ/M]], and v_0 marginalised,
 
-    Φ(τ) = exp(Fτ) = e^{−ωτ} [[1 + ωτ, τ/M], [−τ, 1 − ωτ]]
-    u_t | y = a y + L ε     a = Φ's first column     L Lᵀ = Σ = S(τ) + γM φφᵀ, φ = Φ's second     (v_0 marginalised)
+    Φ(τ) = exp(Fτ) = e^{−ωτ} [[1 + ωτ, τ/M], [−τ, 1 − ωτ]]        S(τ) = diag(1, M) − Φ diag(1, M) Φᵀ
+    u_t | y = a y + L ε        L Lᵀ = Σ = S(τ) + γM φφᵀ        Φ = [a | φ]
 
-where S = diag(1, M) − Φ diag(1, M) Φᵀ is what the bath has given; L is lower triangular, so that the score in v,
-the only one that the flow needs, is −ε_v/L_vv (hybrid score matching). The field learns E[ε_v | u].
+S is what the bath has given, and L lower triangular, so that the score in v, the only one that the flow
+needs, is −ε_v/L_vv (hybrid score matching). The field learns E[ε_v | u].
 
-All that a state tells of y is one number a coordinate, the projection on b = L⁻¹a:
+All that a state tells of y is one number a coordinate, its projection on b = L⁻¹a:
 
-    z = b·L⁻¹u / b·b = y + σ n     σ(t) = 1/‖b‖     n ~ N(0, 1)
+    z = b·L⁻¹u / b·b = y + σ n        σ(t) = 1/‖b‖        n ~ N(0, 1)
 
-so that σ says how noisy a state is, as in every other process, and times are spaced and drawn by it.
+so that σ says how noisy a state is, as in every other process, and times to train at are drawn by it.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ from unstir.physics.process import FlowProcess, check_state, per_item
 
 # L has a limit as τ → 0; float64 has reached it here.
 _SMALLEST_TIME = 1e-12
-# The time of the last of the solvers' steps (Dockhorn 2022, appendix B.5), as a share of the clock.
-_LAST = 1e-3
+# When the solvers' last step begins, as a share of the clock: at σ = 0.003 for the usual parameters.
+_LAST = 3e-3
 # Times are evenly spaced in t^{1/ρ}.
-_RHO = 2.0
+_RHO = 3.0
 # What may be left of the data at t_max.
 _FORGOTTEN = 0.01
 
@@ -140,7 +140,7 @@ class LangevinProcess(FlowProcess):
         return torch.lerp(clock[at - 1], clock[at], share).exp().to(sigma.device)
 
     def times(self, n: int) -> Tensor:
-        """`n` times, 2 or more, falling from t_max to t_min, float64; the last but one is t_max/1000."""
+        """`n` times, 2 or more, falling from t_max to t_min, float64; the last but one is 0.003 t_max."""
         root = torch.linspace(1, _LAST ** (1 / _RHO), n - 1, dtype=torch.float64)
         return torch.cat([self.t_max * root**_RHO, torch.zeros(1, dtype=torch.float64)])
 
@@ -213,6 +213,17 @@ class LangevinProcess(FlowProcess):
         position, v = x.chunk(2, 1)
         drag = v / self.mass + self.score(t, prediction)
         return self.beta * torch.cat([v / self.mass, -position - self.friction * drag], 1)
+
+    def flow(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        """(K, g) of the same in terms of D = E[y | u]: du/dt = K u + g D; float64 `(*t.shape, 2, 2 and 2)`."""
+        drift = self.beta * torch.tensor(
+            [[0, 1 / self.mass], [-1, -self.friction / self.mass]], dtype=torch.float64, device=t.device
+        )
+        inverse, b = self.whitening(t)
+        pull = self.beta * self.friction * inverse[..., 1, 1, None]
+        lower = torch.stack([torch.zeros_like(inverse[..., 1, :]), pull * inverse[..., 1, :]], -2)
+        push = torch.stack([torch.zeros_like(b[..., 1]), pull[..., 0] * b[..., 1]], -1)
+        return drift + lower, -push
 
     @cached_property
     def _levels(self) -> tuple[Tensor, Tensor]:
