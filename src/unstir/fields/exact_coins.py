@@ -61,7 +61,8 @@ class ExactCoins:
         evidence = self.process.evidence(x, t, torch.float64)
         possible = torch.where(evidence > 0, prediction, 0)
         total = possible.sum(-1, keepdim=True)
-        certain = evidence / evidence.sum(-1, keepdim=True)
+        shown = evidence.sum(-1, keepdim=True)
+        certain = torch.where(shown > 0, evidence / shown, prediction)
         return torch.where(total > 0, possible / total, certain)
 
     def at(self, t: float) -> Slice:

@@ -11,8 +11,9 @@ and at 0 backward, so the first and the last leap are drawn as ancestral steps.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -20,6 +21,9 @@ from torch import Tensor
 from unstir.flow.solver import Path, Solver
 from unstir.flow.streams import Streams
 from unstir.physics.coins import CoinProcess
+
+# (x, s, t, prediction) -> the law of x_s of each coin, float64 `(batch, *shape, symbols)`
+StepLaw = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 _USUAL_STEPS = 40
 
@@ -32,20 +36,21 @@ class CoinSolver(Solver[CoinProcess]):
     def walk(
         self, path: Path[CoinProcess], x: Tensor, streams: Streams, label: Tensor | None
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        last = len(path.times) - 2
         for i, one in enumerate(path.slices[:-1]):
             prediction = one(x, label)
-            t, s = (torch.full((len(x),), time, dtype=torch.float64) for time in path.times[i : i + 2])
-            if i in (0, last):
-                law = path.process.posterior(x, s, t, prediction.double())
-            else:
-                law = self.law(path.process, x, s, t, prediction.double())
-            x = drawn(law, streams)
+            x = drawn(self.step_law(path, i, x, prediction), streams)
             yield x, prediction
 
+    def step_law(self, path: Path[CoinProcess], i: int, x: Tensor, prediction: Tensor) -> Tensor:
+        """The law of each coin one step on from the time at `i`, float64 `(batch, *shape, symbols)`."""
+        t, s = (torch.full((len(x),), time, dtype=torch.float64) for time in path.times[i : i + 2])
+        at_an_end = i in (0, len(path.times) - 2)
+        law = path.process.posterior if at_an_end else self.law(path.process)
+        return law(x, s, t, prediction.double())
+
     @abstractmethod
-    def law(self, process: CoinProcess, x: Tensor, s: Tensor, t: Tensor, prediction: Tensor) -> Tensor:
-        """The law of x_s given x_t for each coin, float64 `(batch, *shape, symbols)`."""
+    def law(self, process: CoinProcess) -> StepLaw:
+        """How a step between the ends is drawn."""
 
     def finish(self, path: Path[CoinProcess], x: Tensor, label: Tensor | None) -> Tensor:
         """The states at 0 as they are; before it the likeliest state of each coin."""
@@ -66,21 +71,25 @@ class CoinSolver(Solver[CoinProcess]):
 class AncestralCoins(CoinSolver):
     """Draw each coin from the way back averaged over x_0."""
 
-    def law(self, process: CoinProcess, x: Tensor, s: Tensor, t: Tensor, prediction: Tensor) -> Tensor:
-        return process.posterior(x, s, t, prediction)
+    def law(self, process: CoinProcess) -> StepLaw:
+        return process.posterior
 
 
 @dataclass(frozen=True)
 class TauLeaping(CoinSolver):
     """Let coins turn at the rates of the leap's beginning."""
 
-    def law(self, process: CoinProcess, x: Tensor, s: Tensor, t: Tensor, prediction: Tensor) -> Tensor:
-        rates = process.rates(x, t, prediction)
-        leap = (t - s).to(rates).reshape(-1, *(1,) * x.ndim)
-        total = rates.sum(-1, keepdim=True)
-        turned = -torch.expm1(-leap * total)
-        law = turned * rates / torch.where(total > 0, total, 1)
-        return law.scatter(-1, x.unsqueeze(-1), 1 - turned)
+    def law(self, process: CoinProcess) -> StepLaw:
+        return partial(_leap, process)
+
+
+def _leap(process: CoinProcess, x: Tensor, s: Tensor, t: Tensor, prediction: Tensor) -> Tensor:
+    rates = process.rates(x, t, prediction)
+    leap = (t - s).to(rates).reshape(-1, *(1,) * x.ndim)
+    total = rates.sum(-1, keepdim=True)
+    turned = -torch.expm1(-leap * total)
+    law = turned * rates / torch.where(total > 0, total, 1)
+    return law.scatter(-1, x.unsqueeze(-1), 1 - turned)
 
 
 def drawn(law: Tensor, streams: Streams) -> Tensor:
