@@ -105,7 +105,8 @@ def _log_laplace(beta: float, r: float, s: Tensor) -> Tensor:
 @lru_cache(maxsize=64)
 def _laplace_table(beta: float, r: float) -> tuple[_Table, float]:
     """log E[W^{−r} exp(−s/2W)] + (r + β) log(1 + s/s₀) against log(1 + s/s₀), and s₀: flat at either end."""
-    scale = 2 * math.exp(log_scale(beta, r))
+    # Below β = ½ the moments of 1/W grow so fast that ever finer scales count near s = 0.
+    scale = 2 * math.exp(min(log_scale(beta, r), log_scale(beta, 2 * r + 6)))
     end = max(math.log(2 * max(r, 1.0) / scale), 0.0) + 21 / beta
 
     def function(index: Array) -> tuple[Array, Array]:
@@ -152,7 +153,7 @@ class _Table:
         u = at - cell
         inside = u.clamp(0, 1)
         c0, c1, c2, c3 = (c[cell] for c in cubics)
-        value = c0 + inside * (c1 + inside * (c2 + inside * c3))
+        value: Tensor = c0 + inside * (c1 + inside * (c2 + inside * c3))
         outside = u - inside
         slope = torch.where(outside > 0, c1 + 2 * c2 + 3 * c3, c1)
         return value + outside * slope
