@@ -74,38 +74,48 @@ class Multistep(LinearSolver):
 def weights(path: LinearPath, order: int, ahead: int) -> list[list[Coefficient]]:
     """B' w_j of each step, newest evaluation first: `order` past ones, and `ahead` (0 or 1) at its end.
 
-    The integral is Gauss–Legendre's in λ = ln(A/B) with 16 nodes: exact to rounding for any step that is of
-    use, without the cancellation of a closed form at small steps. Where heat damps the modes, λ and the
-    polynomial are the uniform mode's, and dρ_k = (g_k/g_0) dρ.
+    The integral is Gauss–Legendre's with 16 nodes: exact to rounding for any step that is of use, without the
+    cancellation of a closed form at small steps. It runs over λ = ln(A/B); where heat damps the modes, over
+    the time, with dρ_k = (g_k/B) dt.
     """
+    known, nodes, measure = _modes_measure(path) if path.process.damping else _measure(path)
+    steps, rows = len(nodes), list[list[Coefficient]]()
+    for first in range(min(order, steps)):
+        # Steps before `order` have a history of their own length; the rest share one shape.
+        which = np.arange(first, steps if first == order - 1 else first + 1)
+        past = known[which[:, None] + ahead - np.arange(first + 1 + ahead)]
+        row = []
+        for j in range(past.shape[1]):
+            others = np.delete(past, j, 1)
+            lagrange = (nodes[which, :, None] - others[:, None]) / (past[:, j, None, None] - others[:, None])
+            one = torch.from_numpy(lagrange.prod(2))
+            row.append(torch.einsum("sq,sq...->s...", one, measure[which]))
+        if path.process.damping is None:
+            rows += torch.stack(row, 1).tolist()
+        else:
+            rows += [list(step) for step in zip(*(one[:, None] for one in row), strict=True)]
+    return rows
+
+
+def _measure(path: LinearPath) -> tuple[np.ndarray, np.ndarray, Tensor]:
+    """B/A at the times, at the nodes between, and B' dρ there, `(steps, nodes)`."""
     ratio = np.minimum(np.asarray(path.ratio), _LARGEST_RATIO)
-    unit, unit_weights = np.polynomial.legendre.leggauss(16)
+    unit, weight = np.polynomial.legendre.leggauss(16)
     start, stop = -np.log(ratio[:-1, None]), -np.log(ratio[1:, None])
     level = start + 0.5 * (stop - start) * (unit + 1)
     # dρ = e^λ dλ, taken relative to the step's end: B' e^{λ'} = A'.
     end = np.asarray(path.process.A(torch.tensor(path.times[1:], dtype=torch.float64)))
-    measure = unit_weights * np.exp(level - stop) * 0.5 * (stop - start) * end[:, None]
-    nodes = np.exp(-level)
-    steps, rows = len(nodes), list[list[Coefficient]]()
-    process, shape = path.process, path.shape
-    damping = (
-        None if process.damping is None else process.relative(process.time_at(torch.from_numpy(nodes)), shape)
-    )
-    for first in range(min(order, steps)):
-        # Steps before `order` have a history of their own length; the rest share one shape.
-        which = np.arange(first, steps if first == order - 1 else first + 1)
-        known = ratio[which[:, None] + ahead - np.arange(first + 1 + ahead)]
-        row = []
-        for j in range(known.shape[1]):
-            others = np.delete(known, j, 1)
-            lagrange = (nodes[which, :, None] - others[:, None]) / (known[:, j, None, None] - others[:, None])
-            part = measure[which] * lagrange.prod(2)
-            row.append(torch.from_numpy(part))
-        if damping is None:
-            rows += torch.stack(row, 1).sum(2).tolist()
-        else:
-            modes = [torch.einsum("sq,sq...->s...", part, damping[which]) for part in row]
-            rows += [
-                list(step) for step in zip(*(column[:, None].unbind(0) for column in modes), strict=True)
-            ]
-    return rows
+    measure = weight * np.exp(level - stop) * 0.5 * (stop - start) * end[:, None]
+    return ratio, np.exp(-level), torch.from_numpy(measure)
+
+
+def _modes_measure(path: LinearPath) -> tuple[np.ndarray, np.ndarray, Tensor]:
+    """What tells the times apart, at the times and at the nodes between, and B' dρ of each mode there."""
+    process, clock = path.process, torch.tensor(path.times, dtype=torch.float64)
+    unit, weight = (torch.from_numpy(values) for values in np.polynomial.legendre.leggauss(16))
+    start, stop = clock[:-1, None], clock[1:, None]
+    t = start + 0.5 * (stop - start) * (unit + 1)
+    _, g = process.drift(t, path.shape)
+    factor = weight * 0.5 * (stop - start) * process.B(stop) / process.B(t)
+    measure = factor.reshape(*t.shape, *(1,) * len(path.shape)) * g
+    return process.progress(clock).numpy(), process.progress(t).numpy(), measure

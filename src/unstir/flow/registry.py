@@ -34,7 +34,7 @@ SOLVERS: Table = {
 _FAMILIES: dict[type[Process], Table] = {
     LinearProcess: SOLVERS,
     CoinProcess: {"ancestral": AncestralCoins, "tau_leaping": TauLeaping},
-    HeatProcess: {"dissipation": Dissipation, "heun": Heun, "euler": Euler},
+    HeatProcess: {"multistep": Multistep, "dissipation": Dissipation, "heun": Heun, "euler": Euler},
     LangevinProcess: {
         "multistep": PhaseMultistep,
         "splitting": Splitting,

@@ -155,6 +155,10 @@ class HeatProcess(DampedProcess):
             raise ValueError(f"n={n}: at least one time is needed")
         return torch.linspace(self.t_max, self.t_min, n, dtype=torch.float64)
 
+    def progress(self, t: Tensor) -> Tensor:
+        """The clock itself: the logarithm of the blur."""
+        return t
+
     def training_times(self, n: int, mean: float, std: float, generator: torch.Generator) -> Tensor:
         """Every blur alike, the last one too, `(n,)`, float32; there are no noise levels to choose."""
         uniform = (torch.arange(n) + torch.rand(n, generator=generator, dtype=torch.float64)) / n

@@ -113,6 +113,10 @@ class LinearProcess(FlowProcess):
         """The time as a share of the way from data to prior."""
         return (t - self.t_min) / (self.t_max - self.t_min)
 
+    def progress(self, t: Tensor) -> Tensor:
+        """What a field changes smoothly in, at times of any shape: B/A."""
+        return self.B(t) / self.A(t)
+
     def time_at(self, ratio: Tensor) -> Tensor:
         """The time at which the noise-to-signal ratio B/A equals `ratio`, held within [t_min, t_max]."""
         return self.schedule.time_at(ratio / self.scale).clamp(self.t_min, self.t_max)
