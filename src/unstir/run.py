@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +40,7 @@ from unstir.train.session import training
 from unstir.train.storage import explained, json_text, write_text
 
 if TYPE_CHECKING:
-    from unstir.measure import Evaluation, FeatureSpace
+    from unstir.measure import Evaluation, FeatureSpace, TextEvaluation
 
 _MODEL_BATCH = 256
 
@@ -164,9 +164,13 @@ class Run:
             raise InputError(f"data {self.config.data}: have changed since run {self.path} was trained")
         return data.split(self.config.holdout, self.config.seed)
 
+    def seen(self, data: Dataset) -> Dataset:
+        """Data as the field can give them: what its samples are fairly compared with."""
+        return replace(data, values=self.scaling.seen(data.values))
+
     def evaluate(
         self, n: int = 1000, *, features: str = "pixels", seed: int = 0, steps: int | None = None
-    ) -> Evaluation:
+    ) -> Evaluation | TextEvaluation:
         """Compare `n` samples with the held-out data, beside a Gaussian fit and real data.
 
         Args:
@@ -181,7 +185,8 @@ class Run:
         train, heldout = self.data()
         if len(heldout) == 0:
             raise InputError("holdout=0: nothing was held out to compare with; train with holdout above 0")
-        return compare(self.sample(n, seed=seed, steps=steps), train, heldout, features=features, seed=seed)
+        samples = self.sample(n, seed=seed, steps=steps)
+        return compare(samples, self.seen(train), self.seen(heldout), features=features, seed=seed)
 
 
 def compare(
@@ -191,10 +196,12 @@ def compare(
     *,
     features: str | FeatureSpace = "pixels",
     seed: int = 0,
-) -> Evaluation:
-    """`measure.evaluate` of samples against held-out data."""
-    from unstir.measure import evaluate
+) -> Evaluation | TextEvaluation:
+    """`measure.evaluate` of samples against held-out data; `measure.evaluate_text` where they are text."""
+    from unstir.measure import evaluate, evaluate_text
 
+    if heldout.kind == "text":
+        return evaluate_text(samples, heldout.values, train.values, seed)
     return evaluate(
         samples,
         heldout.values,
@@ -310,7 +317,9 @@ def new_run_path(config: TrainConfig, root: Path = Path("runs")) -> Path:
     return next(root / name for name in candidates if not (root / name).exists())
 
 
-def write_gallery(run: Run, train: Dataset, samples: Tensor, evaluation: Evaluation | None) -> list[Path]:
+def write_gallery(
+    run: Run, train: Dataset, samples: Tensor, evaluation: Evaluation | TextEvaluation | None
+) -> list[Path]:
     """Leave in the run folder: samples, their nearest training images, evaluation.json."""
     from unstir.data import save_samples
     from unstir.measure import nearest_picture

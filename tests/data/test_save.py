@@ -162,7 +162,12 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("name", "values", "labels", "words"),
     [
-        ("x.jpg", noise(2, 1, 3, 3), None, "ends in '.jpg': give .npz, .png, .csv, .parquet or a folder"),
+        (
+            "x.jpg",
+            noise(2, 1, 3, 3),
+            None,
+            "ends in '.jpg': give .npz, .png, .csv, .parquet, .txt or a folder",
+        ),
         ("x.csv", noise(2, 1, 3, 3), None, "holds tables, and these are images: give .npz"),
         ("x", TABLE, None, "is a folder of images, and this is a table: add .npz or .csv"),
         ("x.png", torch.zeros(4, 3), None, "points of 2 columns, and these have 3"),

@@ -43,8 +43,7 @@ def evaluate(
     """Measure samples against held-out data, beside a Gaussian fit and real data."""
     from unstir.bars import sampling_bar
     from unstir.data import load as load_data
-    from unstir.flow import DEFAULT_STEPS
-    from unstir.measure import feature_space, nearest_picture
+    from unstir.measure import Evaluation, feature_space, nearest_picture
     from unstir.run import compare, load
     from unstir.train.storage import explained
 
@@ -53,17 +52,24 @@ def evaluate(
     run = load(samples) if (samples / "config.yaml").is_file() else None
     # All that can be refused is refused before time is spent on samples.
     train, heldout = _reference(samples, run, data, holdout)
+    if run is not None:
+        train, heldout = run.seen(train), run.seen(heldout)
     if picture is not None:
         _check_picture(picture, heldout)
-    space = feature_space(features, heldout.values, heldout.labels)
+    text = heldout.kind == "text"
+    if text and (baselines or features != "pixels"):
+        raise InputError(
+            f"data {heldout.name}: are text, without features or baselines; leave those options out"
+        )
+    space = features if text else feature_space(features, heldout.values, heldout.labels)
     if run is None:
         values = load_data(samples).values
         n = len(values)
-    report = _baselines(train, heldout, space, n, seed) if baselines else None
+    report = None if isinstance(space, str) or not baselines else _baselines(train, heldout, space, n, seed)
     if run is not None:
         say_passed_over(run)
         with sampling_bar(n, err) as watch:
-            values = run.sample(n, solver=solver, steps=steps or DEFAULT_STEPS, seed=seed, watch=watch)
+            values = run.sample(n, solver=solver, steps=steps, seed=seed, watch=watch)
     evaluation = compare(values, train, heldout, features=space, seed=seed)
     if picture is not None:
         with explained(picture):
@@ -73,7 +79,7 @@ def evaluate(
         return
     if report is None:
         print_evaluation(evaluation)
-    else:
+    elif isinstance(evaluation, Evaluation):
         print_baselines(report, evaluation)
     if picture is not None:
         say("open    ", (str(picture), "bold"), console=out)

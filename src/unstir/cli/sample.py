@@ -14,7 +14,7 @@ from unstir.cli.options import Json, Seed, SolverName, Steps
 def sample(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     target: Annotated[
-        Path, typer.Option("--out", help=".npz, .png (a grid), .csv, .parquet, or a folder of PNGs.")
+        Path, typer.Option("--out", help=".npz, .png (a grid), .csv, .parquet, .txt, or a folder of PNGs.")
     ],
     n: Annotated[int, typer.Option("-n", "--number", min=1, help="How many.")] = 64,
     solver: SolverName = None,

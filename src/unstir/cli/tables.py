@@ -10,7 +10,7 @@ from unstir.cli.console import out, say
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from unstir.measure import Evaluation, Figures
+    from unstir.measure import Evaluation, Figures, TextEvaluation
     from unstir.measure.baselines import BaselineReport
 
 FEWEST = 20  # items that a comparison needs
@@ -28,14 +28,35 @@ _ROWS = (
 _NOVELTY = "distance to the nearest training item over that of held-out data (1 as new as they, 0 copies)"
 
 
-def print_evaluation(evaluation: Evaluation) -> None:
-    """The figures of samples beside those of the Gaussian fit and of real data."""
+def print_evaluation(evaluation: Evaluation | TextEvaluation) -> None:
+    """The figures of samples beside those of a simple fit and of real data."""
+    from unstir.measure import TextEvaluation
+
+    if isinstance(evaluation, TextEvaluation):
+        _print_text(evaluation)
+        return
     sets = {"samples": evaluation.samples, "Gaussian fit": evaluation.baseline, "real data": evaluation.floor}
     out.print(_figures(f"n = {evaluation.n}, {evaluation.features}", sets))
     if evaluation.features_note:
         say(evaluation.features_note, console=out)
     if evaluation.memorisation_ratio is not None:
         out.print(f"novelty {evaluation.memorisation_ratio:.2f}: {_NOVELTY}")
+
+
+def _print_text(evaluation: TextEvaluation) -> None:
+    from rich.table import Table
+
+    sets = (evaluation.samples, evaluation.baseline, evaluation.floor)
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column(f"n = {evaluation.n} lines")
+    for column in ("samples", "letters by place", "real data"):
+        table.add_column(column, justify="right")
+    for i, row in enumerate(zip(*(figures.distances for figures in sets), strict=True), 1):
+        table.add_row(f"runs of {i} ↓" if i > 1 else "letters ↓", *map(_number, row))
+    table.add_row("copies of training lines", *(_number(figures.copied) for figures in sets))
+    table.add_row("distinct lines", *(_number(figures.distinct) for figures in sets))
+    out.print(table)
+    out.print("distances are shares of letters, and of runs of 2 and 3, that differ; sense is not measured")
 
 
 def print_baselines(report: BaselineReport, evaluation: Evaluation | None = None) -> None:

@@ -22,8 +22,8 @@ def train(
     data: Annotated[
         str | None,
         typer.Option(
-            help="digits, two-moons, swissroll, gaussians8, checkerboard, or a path: a folder of images, "
-            ".npz, .npy, .csv, .parquet, MNIST's idx files (.gz or not)."
+            help="digits, two-moons, swissroll, gaussians8, checkerboard, arithmetic, or a path: a folder of "
+            "images, .npz, .npy, .csv, .parquet, .txt, MNIST's idx files (.gz or not)."
         ),
     ] = None,
     process: Annotated[
@@ -37,7 +37,7 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     batch: Annotated[int | None, typer.Option(help="Items a step.")] = None,
     lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
-    network: Annotated[str | None, typer.Option(help="auto, mlp or unet.")] = None,
+    network: Annotated[str | None, typer.Option(help="auto, mlp, unet or transformer.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
     warmup: Annotated[float | None, typer.Option(help="Share of the run over which lr rises.")] = None,
     clip: Annotated[float | None, typer.Option(help="Largest norm of the gradient.")] = None,
@@ -149,8 +149,9 @@ def _train(session: Session, as_json: bool) -> None:
     with using_threads(config.threads), sampling_bar(n, err) as watch:
         samples = run.sample(n, seed=config.seed, watch=watch)
     enough = min(len(session.heldout), len(session.train)) >= FEWEST
-    evaluation = compare(samples, session.train, session.heldout) if enough else None
-    made = write_gallery(run, session.train, samples, evaluation)
+    train, heldout = run.seen(session.train), run.seen(session.heldout)
+    evaluation = compare(samples, train, heldout) if enough else None
+    made = write_gallery(run, train, samples, evaluation)
     if as_json:
         figures = None if evaluation is None else evaluation.to_dict()
         report = {"run": str(run.path), "step": run.step, "skipped": trainer.skipped, "evaluation": figures}
@@ -163,5 +164,5 @@ def _train(session: Session, as_json: bool) -> None:
     say(f"run     {run.path} ({run.step:,} steps)", console=out)
     for path in pictures:
         say("open    ", (str(path), "bold"), console=out)
-    more = "more.npz" if not pictures else "more.png"
+    more = "more" + made[-1].suffix
     say(f"next    unstir sample {shlex.quote(str(run.path))} -n 64 --out {more}", console=out)

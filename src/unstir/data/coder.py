@@ -24,6 +24,10 @@ class Coder(Protocol):
         """Model units to data units."""
         ...
 
+    def seen(self, values: Tensor) -> Tensor:
+        """Data as the model can give them, in data units: what samples are fairly compared with."""
+        ...
+
     def to_dict(self) -> dict[str, Any]:
         """As plain values for JSON, `kind` among them."""
         ...

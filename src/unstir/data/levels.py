@@ -77,6 +77,10 @@ class Levels:
         grey = self.low + x.double() * ((self.high - self.low) / (self.states - 1))
         return grey.round().to(torch.uint8)
 
+    def seen(self, values: Tensor) -> Tensor:
+        """The images in the levels' greys."""
+        return self.to_data(self.to_model(values))
+
     def to_dict(self) -> dict[str, Any]:
         """As plain values for JSON."""
         return {"kind": self.kind, "states": self.states, "low": self.low, "high": self.high}

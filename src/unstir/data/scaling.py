@@ -122,6 +122,10 @@ class Scaling:
             )
         return values.round().clamp(0, 255).to(torch.uint8)
 
+    def seen(self, values: Tensor) -> Tensor:
+        """The values themselves."""
+        return values
+
     def to_dict(self) -> dict[str, Any]:
         """The scaling as plain values for JSON or YAML."""
         return {"kind": self.kind, "shift": list(self.shift), "scale": list(self.scale)}

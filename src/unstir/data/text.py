@@ -133,6 +133,10 @@ class Letters:
             )
         return torch.tensor(self.alphabet, dtype=torch.int32, device=x.device)[x]
 
+    def seen(self, values: Tensor) -> Tensor:
+        """The values themselves."""
+        return values
+
     def to_dict(self) -> dict[str, Any]:
         """As plain values for JSON."""
         return {"kind": self.kind, "alphabet": list(self.alphabet)}

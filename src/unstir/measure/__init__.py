@@ -4,6 +4,7 @@ from unstir.measure.certificates import continuity_residual
 from unstir.measure.distances import energy_distance, median_bandwidth, mmd, sliced_wasserstein, wasserstein
 from unstir.measure.features import FeatureSpace, feature_space
 from unstir.measure.frechet import GaussianFit, frechet_distance, gaussian_fit
+from unstir.measure.letters import TextEvaluation, TextFigures, evaluate_text
 from unstir.measure.manifold import Overlap, overlap
 from unstir.measure.memorisation import Memorisation, memorised, nearest, nearest_picture
 from unstir.measure.report import Evaluation, Figures, evaluate
@@ -15,9 +16,12 @@ __all__ = [
     "GaussianFit",
     "Memorisation",
     "Overlap",
+    "TextEvaluation",
+    "TextFigures",
     "continuity_residual",
     "energy_distance",
     "evaluate",
+    "evaluate_text",
     "feature_space",
     "frechet_distance",
     "gaussian_fit",
