@@ -11,6 +11,7 @@ from unstir.fields.modal import ModalField
 from unstir.fields.networks import ResidualMLP, UNet, build_network
 from unstir.fields.neural import NeuralField
 from unstir.fields.phase import LangevinMixture
+from unstir.fields.plates import ExactPlates, PlateField
 from unstir.fields.registry import field_class
 from unstir.fields.transformer import Transformer
 
@@ -18,6 +19,7 @@ __all__ = [
     "CoinField",
     "ExactCoins",
     "ExactField",
+    "ExactPlates",
     "Field",
     "FieldFunction",
     "FunctionField",
@@ -27,6 +29,7 @@ __all__ = [
     "MixtureField",
     "ModalField",
     "NeuralField",
+    "PlateField",
     "ResidualMLP",
     "Slice",
     "Transformer",

@@ -1,29 +1,35 @@
 """Fields of a capacitor: exact between two sets of charges, or learned.
 
-A field answers with √N E/(‖E‖ + γ), `(batch, N + 1)`, its last component along the axis from plate to plate. What a
-network adds to what is known without data: were the near plate a Gaussian of the data's deviation s, the field
-would be a closed form; written with a the near plate's share of the weights, its mean displacement x − D₊ = (1−κ)x
-and the variance s²κ' that D₊ has about it,
+A field answers with E over the sum of all weights, `(batch, N + 1)`: a length, near a charge the displacement
+from it; the last component is along the axis. With a and b = 1 − a the shares of the two plates in the sum of
+weights, D₊ and D₋ their weighted mean charges, and
 
-    √N E/(‖E‖ + γ) = (E₀ + c F)/(M + γ/√N)      N M² = ‖E₀‖² + N c²      c² = a² s² κ'₊ + (1−a)² s² κ'₋
+    m = a D₊ − b D₋        E = ((a − b) x − m, a z + b (L − z))
 
-so that F has variance about 1 from plate to plate. In that closed form the data count as ν = 4 dimensions and
-not N, since they differ in size by more than a Gaussian's points would (as in `neural.py`).
+the N + 1 numbers m and ln(a/b) say all of E, m is as bounded as the data, and E_z > 0 between the plates
+whatever a network answers. So these are what it learns, m by its square and a by its cross-entropy:
+
+    m = m₀ + c F,    ln(a/b) = l₀ + 2 F_z
+
+m₀ and l₀ are those of two Gaussian plates of the data's deviation s, in closed form, and c² the variance that
+the charge ±y has about m₀ there, so that F has variance about 1 from plate to plate. (The paper regresses
+√N E/(‖E‖ + γ) itself: a learned E_z may then vanish within the slab, and the tails of E need a γ.)
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from unstir.fields.field import Slice
 from unstir.fields.learned import LearnedField
 from unstir.fields.neural import EVIDENCE
-from unstir.physics.capacitor import Capacitor, GaussianPlate, Plate, PointPlate, time_level
-from unstir.physics.linear import DATA_STD
+from unstir.physics import DATA_STD, Capacitor
+from unstir.physics.capacitor import level_time, time_level
+from unstir.physics.plate import GaussianPlate, Plate, PointPlate
 from unstir.physics.process import per_item
 
 _CHARGES = 1024  # that make the field of a training step
@@ -47,9 +53,9 @@ class ExactPlates:
         self.far = far if isinstance(far, Plate) else PointPlate(far.flatten(1).double())
 
     def __call__(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
-        """The normalised field at times `(batch,)`, of the dtype of x."""
-        field = self.process.field_between(self.near, self.far, x, t)
-        return self.process.normalised(field).to(x.dtype)
+        """E over the sum of all weights at times `(batch,)`, `(batch, N + 1)` of the dtype of x."""
+        pulled = self.process.pulled(self.near, self.far, x, t)
+        return self.process.field(*pulled, t, x.shape[1:]).to(x.dtype)
 
     def at(self, t: float) -> Slice:
         """The field at one time."""
@@ -57,7 +63,7 @@ class ExactPlates:
 
 
 class PlateField(LearnedField[Capacitor]):
-    """The normalised field by a network of N + 1 numbers: the place, and how far along the axis it is."""
+    """The field by a network of N + 1 numbers: the place, and how far along the axis it is."""
 
     @classmethod
     def sizes(cls, process: Capacitor, shape: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -70,72 +76,79 @@ class PlateField(LearnedField[Capacitor]):
         return max(batch, min(8 * batch, _CHARGES))
 
     def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
-        """√N E/(‖E‖ + γ), `(batch, N + 1)`."""
-        base, out, given, level = self._known(x, t)
-        return base + out * self._answer(given, level, label)
+        """E over the sum of all weights, `(batch, N + 1)`."""
+        mean, logit, out, given, level = self._known(x, t)
+        F, F_z = self._answer(given, level, label)
+        mean, logit = mean + out[:, None] * F, logit + 2 * F_z
+        across = torch.tanh(0.5 * logit)[:, None] * x.flatten(1) - mean
+        return self.process.field(logit, across, t, x.shape[1:])
 
     def loss(self, data: Tensor, generator: torch.Generator, label: Tensor | None = None) -> Tensor:
-        """Mean squared error of F on lines between the plates, against the field of all the step's charges."""
-        process, n = self.process, max(1, len(data) // 8)
+        """The error of m and a on lines between the plates, against all the step's charges."""
+        process, shape = self.process, data.shape[1:]
+        n = max(1, len(data) // 8)
         t = self._times(n, generator).to(data.device)
         x = process.on_lines(data[:n], t, generator, _REACH)
-        near = PointPlate(data.flatten(1))
         far: Plate = process.far_plate()
         if process.far is not None:
-            far = PointPlate(process.far_points(len(data), data.shape[1:], generator).to(data).flatten(1))
-        wanted = process.normalised(process.field_between(near, far, x, t))
-        base, out, given, level = self._known(x, t)
-        error = (
-            self._answer(given, level, None if label is None else label[:n]).float()
-            - (wanted - base.double()).float() / out
-        )
-        return self.weigh(error).mean()
-
-    def weigh(self, error):
-        N = error.shape[1] - 1
-        return (error[:, :-1].square().sum(1) + error[:, -1].square() * N**0.5) / N
+            far = PointPlate(process.far_points(len(data), shape, generator).to(data).flatten(1))
+        wanted_logit, across = process.pulled(PointPlate(data.flatten(1)), far, x, t)
+        wanted = torch.tanh(0.5 * wanted_logit)[:, None] * x.flatten(1) - across
+        mean, logit, out, given, level = self._known(x, t)
+        F, F_z = self._answer(given, level, None if label is None else label[:n])
+        error = F.float() - ((wanted - mean) / out[:, None]).float()
+        share = torch.sigmoid(wanted_logit).float()
+        crossed = functional.binary_cross_entropy_with_logits(logit.float() + 2 * F_z.float(), share)
+        return error.square().mean() + crossed
 
     def _times(self, n: int, generator: torch.Generator) -> Tensor:
-        u = (torch.arange(n) + torch.rand(n, generator=generator, device=generator.device).cpu()) / n
-        from unstir.physics.capacitor import level_time
+        """Even in the level that a network is told, some of them behind the plates, `(n,)`."""
+        draws = torch.rand((2, n), generator=generator, device=generator.device, dtype=torch.float64).cpu()
+        u = (torch.arange(n) + draws[0]) / n
+        t = level_time((2 * u - 1) * float(time_level(torch.ones((), dtype=torch.float64))))
+        return torch.where(draws[1] < _BEHIND, torch.where(t < 0.5, -t, 2 - t), t)
 
-        top = float(time_level(torch.tensor(1.0)))
-        t = level_time((2 * u.double() - 1) * top)
-        behind = torch.rand(n, generator=generator, device=generator.device).cpu() < _BEHIND
-        return torch.where(behind, torch.where(t < 0.5, -t, 2 - t), t)
-
-    def _known(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The closed form, the size of what the network adds, its input and its noise level."""
-        process, N = self.process, x[0].numel()
-        L = process.length(x.shape[1:])
-        flat, z = x.flatten(1), L * t.double()
-        energy = flat.double().square().mean(1)
+    def _known(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """m₀ `(batch, N)`, l₀ and c `(batch,)`; the network's input and level."""
+        process = self.process
+        L, flat = process.length(x.shape[1:]), x.flatten(1)
+        N, z, energy = flat.shape[1], L * t.double(), flat.double().square().mean(1)
         plate = GaussianPlate(DATA_STD)
-        stand_in = energy.sqrt()[:, None].expand(-1, EVIDENCE)
-        (log_near, near), (log_far, far) = plate.pull(stand_in, z), plate.pull(stand_in, z - L)
-        a, b = torch.softmax(torch.stack([log_near, log_far], 1), 1).unbind(1)
-        # κ of each plate: the share of x that is its displacement
-        size = energy.sqrt().clamp_min(1e-12)
-        near, far = near[:, 0] / size, far[:, 0] / size
-        across, along = a * near - b * far, a * z - b * (z - L)
-        spread = DATA_STD * (a.square() * near + b.square() * far).sqrt()
-        norm = (across.square() * energy + spread.square() + along.square() / N).sqrt() + process.gamma
-        base = torch.cat([(across / norm)[:, None] * flat.double(), (along / norm)[:, None]], 1)
-        out = torch.cat([(spread / norm)[:, None].expand(-1, N), (0.5 * along / norm).abs()[:, None]], 1)
-        scale = (
-            (energy + DATA_STD**2).rsqrt() * math.sqrt(2)
-            if False
-            else (0.5 * energy + 0.5 * DATA_STD**2).rsqrt()
-        )
+        size = energy.sqrt()[:, None]
+        # ‖x‖ tells the noise to 1/√N. Data differ in size too: as if ν dimensions were seen (neural.py).
+        (log_near, _), (log_far, far) = (_shared(plate, size, h, N) for h in (z, z - L))
+        near = _shared(plate, size, z, EVIDENCE)[1]
+        if process.far is not None:
+            far = _shared(plate, size, z - L, EVIDENCE)[1]
+        logit = log_near - log_far
+        a, b = torch.sigmoid(logit), torch.sigmoid(-logit)
+        factor = a * (1 - near) - b * (1 - far)
+        s2 = DATA_STD**2
+        variance = s2 * a * near + (s2 * b * far if process.far is not None else 0)
+        unsure = torch.sigmoid(0.5 * logit) * torch.sigmoid(-0.5 * logit)
+        out = (
+            variance + unsure * (2 - near - far).square() * torch.minimum(energy, energy.new_tensor(s2))
+        ).sqrt()
         place = (time_level(t.double()) / 5).to(x.dtype)
-        extra = per_item(place, x).expand(-1, 1, *x.shape[2:])
-        given = torch.cat([per_item(scale.to(x.dtype), x) * x, extra], 1)
-        # v/(s² + v) of the nearer plate tells the noise
-        kappa = (a * near + b * far).clamp(1e-6, 1 - 1e-6)
-        level = 0.125 * torch.log(kappa / (1 - kappa))
-        return base.to(x.dtype), out.to(x.dtype), given, level.to(x.dtype)
+        scale = (0.5 * (energy + s2)).rsqrt().to(x.dtype)
+        given = torch.cat([per_item(scale, x) * x, per_item(place, x).expand(-1, 1, *x.shape[2:])], 1)
+        # v/(s² + v) of the nearer plate, v the variance that its charges are seen with: the noise
+        level = 0.125 * torch.logit((a * near + b * far).clamp(1e-9, 1 - 1e-9))
+        return (
+            factor.to(x.dtype)[:, None] * flat,
+            logit.to(x.dtype),
+            out.to(x.dtype),
+            given,
+            level.to(x.dtype),
+        )
 
-    def _answer(self, given: Tensor, level: Tensor, label: Tensor | None) -> Tensor:
-        answer: Tensor = self.network(given, level, label)
-        along = answer[:, -1:].flatten(1).mean(1, keepdim=True)
-        return torch.cat([answer[:, :-1].flatten(1), along], 1)
+    def _answer(self, given: Tensor, level: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
+        """F `(batch, N)` and F_z `(batch,)`, the mean of the last channel."""
+        answer: Tensor = self.network(given, level, label).to(given.dtype)
+        return answer[:, :-1].flatten(1), answer[:, -1:].flatten(1).mean(1)
+
+
+def _shared(plate: GaussianPlate, size: Tensor, height: Tensor, dimension: int) -> tuple[Tensor, Tensor]:
+    """A Gaussian plate's log weight, and the share of x that is its mean displacement, for ‖x‖²/N = size²."""
+    log_weight, across = plate.pull(size.clamp_min(1e-6).expand(-1, dimension), height)
+    return log_weight, across[:, 0] / size[:, 0].clamp_min(1e-6)

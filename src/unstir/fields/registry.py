@@ -9,7 +9,8 @@ from unstir.fields.hybrid import HybridField
 from unstir.fields.learned import LearnedField
 from unstir.fields.modal import ModalField
 from unstir.fields.neural import NeuralField
-from unstir.physics import CoinProcess, DampedProcess, LangevinProcess, LinearProcess, Process
+from unstir.fields.plates import PlateField
+from unstir.physics import Capacitor, CoinProcess, DampedProcess, LangevinProcess, LinearProcess, Process
 
 # A new family is a new file and a line here.
 _FIELDS: dict[type[Process], type[LearnedField[Any]]] = {
@@ -17,6 +18,7 @@ _FIELDS: dict[type[Process], type[LearnedField[Any]]] = {
     DampedProcess: ModalField,
     LangevinProcess: HybridField,
     CoinProcess: CoinField,
+    Capacitor: PlateField,
 }
 
 

@@ -8,6 +8,7 @@ from unstir.flow.likelihood import log_likelihood
 from unstir.flow.multistep import Multistep
 from unstir.flow.onestep import Euler, Heun
 from unstir.flow.phase import PhaseMultistep
+from unstir.flow.plates import Lines
 from unstir.flow.registry import SOLVERS, default_solver, parse_solver, solvers
 from unstir.flow.sampling import Progress, gather, sample, sample_steps, trajectory
 from unstir.flow.solver import DEFAULT_STEPS, LinearPath, LinearSolver, Path, Solver, Step
@@ -28,6 +29,7 @@ __all__ = [
     "Heun",
     "LinearPath",
     "LinearSolver",
+    "Lines",
     "Maruyama",
     "Multistep",
     "Path",

@@ -2,11 +2,11 @@
 
     dx̃/dτ = ∓E(x̃)      x̃ = (x, z), E over the sum of all weights
 
-from the far plate to the near one (−) or back (+). Near a charge E is the displacement from it, so that in τ a line
-leaves one charge and comes to the other exponentially: no step is too long at either end, none is wasted between,
-and nothing happens where E_z changes sign. A line that passes by the charges of a plate goes on behind it, turns
-and comes to them from there. Lines leave a point charge evenly in all directions: so they are started, a little way
-off it, in the front half or in both.
+from the far plate to the near one (−) or back (+). Near a charge E is the displacement from it, so that in τ
+a line leaves one charge and comes to the other exponentially: no step is too long at either end, none is
+wasted between, and nothing happens where E_z changes sign. A line that passes by the charges of a plate goes
+on behind it, turns, and comes to them from there. Lines leave a point charge evenly in all directions, and so
+they are started, a little way off it, in the front half or in both.
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ from torch import Tensor
 from unstir.errors import InputError
 from unstir.flow.solver import Path, Solver
 from unstir.flow.streams import Streams
-from unstir.physics.capacitor import Capacitor
-from unstir.physics.linear import DATA_STD
+from unstir.physics import DATA_STD, Capacitor
 
-# τ beyond the two logarithms, for the way between: what the longest line within three L of the axis takes.
+# τ for the way between the plates, beyond the logarithms of leaving and coming.
 _BETWEEN = 4.0
 
 
@@ -124,7 +123,8 @@ class _Way:
     def field(self, point: Tensor) -> Tensor:
         """E over the sum of all weights, float64."""
         x = point[:, :-1].reshape(-1, *self.shape)
-        return self.path.field(x.to(self.dtype), point[:, -1] / self.L, self.label).double()
+        field: Tensor = self.path.field(x.to(self.dtype), point[:, -1] / self.L, self.label)
+        return field.double()
 
     def slope(self, point: Tensor) -> tuple[Tensor, Tensor]:
         """dx̃/dτ, and the field. Far from both plates steps grow with the distance from them."""
@@ -134,4 +134,5 @@ class _Way:
         radius = DATA_STD * math.sqrt(point.shape[1] - 1)
         size = field.norm(dim=1).clamp_min(1e-30)
         speed = torch.maximum(size, 0.5 * (distance - 3 * radius))
-        return self.sign * (speed / size)[:, None] * field, field
+        slope: Tensor = self.sign * (speed / size)[:, None] * field
+        return slope, field

@@ -13,10 +13,11 @@ from unstir.flow.langevin import Maruyama, Splitting
 from unstir.flow.multistep import Multistep
 from unstir.flow.onestep import Euler, Heun
 from unstir.flow.phase import PhaseMultistep
+from unstir.flow.plates import Lines
 from unstir.flow.solver import Solver
 from unstir.flow.stochastic import Ancestral, Churn
 from unstir.flow.velocity import VelocityAdaptive, VelocityEuler, VelocityHeun
-from unstir.physics import CoinProcess, HeatProcess, LangevinProcess, LinearProcess, Process
+from unstir.physics import Capacitor, CoinProcess, HeatProcess, LangevinProcess, LinearProcess, Process
 
 Table = Mapping[str, Callable[..., Solver[Any]]]
 
@@ -33,6 +34,7 @@ SOLVERS: Table = {
 # The nearest class of a process decides.
 _FAMILIES: dict[type[Process], Table] = {
     LinearProcess: SOLVERS,
+    Capacitor: {"lines": Lines, "heun": VelocityHeun, "euler": VelocityEuler, "adaptive": VelocityAdaptive},
     CoinProcess: {"ancestral": AncestralCoins, "tau_leaping": TauLeaping},
     HeatProcess: {"multistep": Multistep, "dissipation": Dissipation, "heun": Heun, "euler": Euler},
     LangevinProcess: {

@@ -4,12 +4,14 @@ One time convention everywhere: t grows from data (t_min) to prior (t_max).
 """
 
 from unstir.physics.basis import Basis, CosineModes, Pixel
+from unstir.physics.capacitor import Capacitor, capacitor
 from unstir.physics.coins import CoinProcess, FairToss, MaskToss, Toss, coins
 from unstir.physics.damping import Damping, LogBlur, SineBlur
 from unstir.physics.heat import DampedProcess, HeatProcess
 from unstir.physics.langevin import LangevinProcess, langevin
 from unstir.physics.linear import DATA_STD, LinearProcess
 from unstir.physics.noise import Gaussian, Noise, StudentT
+from unstir.physics.plate import GaussianPlate, Plate, PointPlate
 from unstir.physics.process import FlowProcess, Process
 from unstir.physics.registry import (
     Entry,
@@ -41,6 +43,7 @@ from unstir.physics.yukawa import InverseGaussianMixture
 __all__ = [
     "DATA_STD",
     "Basis",
+    "Capacitor",
     "CoinProcess",
     "Constant",
     "Cosine",
@@ -52,6 +55,7 @@ __all__ = [
     "FairToss",
     "FlowProcess",
     "Gaussian",
+    "GaussianPlate",
     "HeatProcess",
     "InverseGaussianMixture",
     "LangevinProcess",
@@ -62,6 +66,8 @@ __all__ = [
     "MaskToss",
     "Noise",
     "Pixel",
+    "Plate",
+    "PointPlate",
     "Process",
     "Rotation",
     "Schedule",
@@ -70,6 +76,7 @@ __all__ = [
     "StudentT",
     "Toss",
     "blurring",
+    "capacitor",
     "coins",
     "edm",
     "entries",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from unstir import spec
 from unstir.errors import InputError
 from unstir.physics.basis import CosineModes
+from unstir.physics.capacitor import capacitor
 from unstir.physics.coins import coins
 from unstir.physics.damping import LogBlur, SineBlur
 from unstir.physics.heat import DampedProcess, HeatProcess
@@ -126,6 +127,7 @@ _PROCESSES: dict[str, Callable[..., Process]] = {
     "heat_poisson": heat_poisson,
     "langevin": langevin,
     "coins": coins,
+    "capacitor": capacitor,
 }
 
 
