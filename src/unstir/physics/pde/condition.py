@@ -5,8 +5,8 @@
 
 In a periodic box of side L the wavenumbers begin at 2π/L, and data are blurred by the grid's resolution. C2
 is tested at 8192 wavenumbers from 2π/L to the grid's largest and at every mode of the box, its maximum and
-its edges refined. C1 is tested on the spectral sum of the Green's function of one blurred point, at times from
-the smallest scale's to t_max.
+its edges refined. C1 is tested on the spectral sum of the Green's function of one blurred point, at times
+from the smallest scale's to t_max.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ class Fractional(LinearRow):
     a: float = 1.5
     name = "fractional"
     equation = "φ_t = −(−∇²)^{a/2} φ"
-    hint = "it generates for 0 < a ≤ 2"
+    hint = "it generates for a <= 2"
 
     def __post_init__(self) -> None:
         _positive("a", self.a)
@@ -183,7 +183,7 @@ class Helmholtz(LinearRow):
     k0: float = 0.1
     name = "helmholtz"
     equation = "φ_tt + ∇²φ + k0²φ = 0"
-    hint = "it generates for small k0: below 2π/box, and cos(k0 t) > 0 until t_max"
+    hint = "it generates for small k0: below 0.22 * 2 pi / box, for then cos(k0 t) > 0 until t_max"
 
     def __post_init__(self) -> None:
         _positive("k0", self.k0)
@@ -216,7 +216,7 @@ class DampedWave(LinearRow):
     epsilon: float = 50.0
     name = "damped_wave"
     equation = "φ_tt + 2εφ_t − ∇²φ = 0"
-    hint = "it generates for large epsilon: in 2-D above about 5/width of the blurred data, in 1-D always"
+    hint = "it generates for large epsilon: in 2-D above 0.32 / blur, the blur being two cells; in 1-D always"
 
     def __post_init__(self) -> None:
         _positive("epsilon", self.epsilon)
