@@ -14,7 +14,7 @@ from unstir.physics.pde import ROWS, Box, Custom, Heat, Poisson, Row, Screened, 
 @pytest.mark.parametrize("dimension", [1, 2])
 @pytest.mark.parametrize("name", ROWS)
 def test_every_row_balances(name: str, dimension: int) -> None:
-    # Schrödinger's root of a density is rough at the rounding where the density is 0.
+    # Schrödinger's root of a density has valleys too sharp for the grid.
     assert residual(ROWS[name](), dimension) < (1e-2 if name == "schroedinger" else 1e-6)
 
 

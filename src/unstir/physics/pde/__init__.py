@@ -3,25 +3,23 @@
 from unstir.physics.pde.box import Box
 from unstir.physics.pde.condition import Verdict, can_generate
 from unstir.physics.pde.current import Current
-from unstir.physics.pde.dispersion import (
-    ROWS,
-    Custom,
-    DampedWave,
-    Fractional,
-    Heat,
-    Helmholtz,
-    LinearRow,
-    Poisson,
-    Row,
-    Schroedinger,
-    Screened,
-    Wave,
-)
+from unstir.physics.pde.dispersion import Custom, LinearRow, Row
 from unstir.physics.pde.grid import GridCurrent
 from unstir.physics.pde.kernel import Kernel, KernelCurrent, kernel_of
 from unstir.physics.pde.particles import Cloud, transport
 from unstir.physics.pde.process import PDE, pde
 from unstir.physics.pde.residual import residual
+from unstir.physics.pde.rows import (
+    ROWS,
+    DampedWave,
+    Fractional,
+    Heat,
+    Helmholtz,
+    Poisson,
+    Schroedinger,
+    Screened,
+    Wave,
+)
 
 __all__ = [
     "PDE",

@@ -25,7 +25,8 @@ from torch import Tensor
 from unstir.physics.bessel import log_bessel_k
 from unstir.physics.noise import Gaussian, Noise, StudentT
 from unstir.physics.pde.current import Current, data_points, data_weights
-from unstir.physics.pde.dispersion import Heat, Poisson, Row, Screened
+from unstir.physics.pde.dispersion import Row
+from unstir.physics.pde.rows import Heat, Poisson, Screened
 from unstir.physics.yukawa import InverseGaussianMixture
 
 _BLOCK = 2**21  # pairs of state and data point at a time

@@ -28,10 +28,11 @@ from unstir.physics.pde.condition import (
     smallest_time,
 )
 from unstir.physics.pde.current import Current
-from unstir.physics.pde.dispersion import ROWS, Custom, Dispersion, Row
+from unstir.physics.pde.dispersion import Custom, Dispersion, Row
 from unstir.physics.pde.grid import GridCurrent
 from unstir.physics.pde.kernel import KernelCurrent, kernel_of
 from unstir.physics.pde.particles import Cloud, transport
+from unstir.physics.pde.rows import ROWS
 
 _FEW = 100  # particles to branch from
 _LEFT = 0.05  # of the slowest mode: more than this and the prior is not flat
