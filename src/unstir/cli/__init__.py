@@ -19,6 +19,7 @@ _VERBS = (
     "sample",
     "evaluate",
     "baseline",
+    "verify",
 )
 
 for _verb in _VERBS:
