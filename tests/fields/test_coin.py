@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+import unstir
+from unstir.data import Dataset, Levels, to_lines
 from unstir.errors import InputError
 from unstir.fields import CoinField, ExactCoins, Transformer, UNet, build_network, field_class
 from unstir.fields.coin import divergence
 from unstir.flow import sample
 from unstir.physics import coins
+from unstir.run import write_gallery
 
 BOTH = pytest.mark.parametrize("noise", ["uniform", "absorbing"])
 
@@ -187,3 +192,41 @@ def test_a_state_that_no_data_give_is_read_as_the_nearest() -> None:
 def test_bad_points_are_refused(data: Tensor, weights: Tensor | None, words: str) -> None:
     with pytest.raises(InputError, match=words):
         ExactCoins(coins(), data, weights)
+
+
+def test_a_run_of_text_ends_in_lines(tmp_path: Path) -> None:
+    lines = [f"{a}+{b}" for a in range(6) for b in range(10)]
+    (tmp_path / "sums.txt").write_text("\n".join(lines), "utf-8")
+    options = {"width": 16, "depth": 1}
+    run = unstir.fit(
+        "coins:noise=absorbing,T=20",
+        tmp_path / "sums.txt",
+        steps=3,
+        out=tmp_path / "run",
+        network_options=options,
+    )
+    assert run.process.name == "coins:noise=absorbing,T=20,states=11"
+    assert run.config.network == "transformer"
+    samples = run.sample(4, steps=3, seed=1)
+    assert samples.dtype == torch.int32
+    assert set("".join(to_lines(samples))) <= set("0123456789+")
+    assert torch.equal(unstir.load(tmp_path / "run").sample(2, steps=3, seed=1, first=2), samples[2:])
+    evaluation = run.evaluate(12, steps=2)
+    made = write_gallery(run, run.data()[0], samples, evaluation)
+    assert [path.name for path in made] == ["samples.txt"]
+    assert len(json.loads((run.path / "evaluation.json").read_text())["samples"]["distances"]) == 3
+    with pytest.raises(InputError, match="has no likelihood by the flow"):
+        run.log_likelihood(samples)
+
+
+def test_a_run_of_images_is_compared_in_its_own_greys(tmp_path: Path) -> None:
+    images = torch.randint(0, 256, (40, 1, 4, 4), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    run = unstir.fit(
+        "coins:T=20", images, steps=2, out=tmp_path, network="mlp", network_options={"width": 16}
+    )
+    assert isinstance(run.scaling, Levels)
+    low, high = run.scaling.low, run.scaling.high
+    assert low < 20 < 230 < high
+    assert set(run.sample(8, steps=3).flatten().tolist()) <= {low, high}
+    seen = run.seen(Dataset("i", "image", images)).values
+    assert set(seen.flatten().tolist()) == {low, high}
