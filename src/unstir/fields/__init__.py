@@ -1,5 +1,6 @@
 """Fields: who knows where the flow goes. Exact (from the data), a mixture's, or a network's."""
 
+from unstir.fields.bridged import BridgeField, GaussianPairs
 from unstir.fields.coin import CoinField
 from unstir.fields.exact import ExactField
 from unstir.fields.exact_coins import ExactCoins
@@ -16,6 +17,7 @@ from unstir.fields.registry import field_class
 from unstir.fields.transformer import Transformer
 
 __all__ = [
+    "BridgeField",
     "CoinField",
     "ExactCoins",
     "ExactField",
@@ -23,6 +25,7 @@ __all__ = [
     "Field",
     "FieldFunction",
     "FunctionField",
+    "GaussianPairs",
     "HybridField",
     "LangevinMixture",
     "LearnedField",

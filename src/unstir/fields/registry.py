@@ -4,21 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
+from unstir.fields.bridged import BridgeField
 from unstir.fields.coin import CoinField
+from unstir.fields.flux import FluxField
 from unstir.fields.hybrid import HybridField
 from unstir.fields.learned import LearnedField
 from unstir.fields.modal import ModalField
 from unstir.fields.neural import NeuralField
 from unstir.fields.plates import PlateField
-from unstir.physics import Capacitor, CoinProcess, DampedProcess, LangevinProcess, LinearProcess, Process
+from unstir.physics import (
+    Bridge,
+    Capacitor,
+    CoinProcess,
+    DampedProcess,
+    LangevinProcess,
+    LinearProcess,
+    Process,
+)
 
 # A new family is a new file and a line here.
 _FIELDS: dict[type[Process], type[LearnedField[Any]]] = {
     LinearProcess: NeuralField,
+    Pfgm: FluxField,
     DampedProcess: ModalField,
     LangevinProcess: HybridField,
     CoinProcess: CoinField,
     Capacitor: PlateField,
+    Bridge: BridgeField,
 }
 
 

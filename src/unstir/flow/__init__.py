@@ -1,6 +1,7 @@
 """Flow: backward in time. Solvers, sampling, likelihood."""
 
 from unstir.flow.adaptive import Adaptive
+from unstir.flow.bridge import Mean, Posterior
 from unstir.flow.discrete import AncestralCoins, CoinSolver, TauLeaping
 from unstir.flow.dissipation import Dissipation
 from unstir.flow.langevin import Maruyama, Splitting
@@ -31,9 +32,11 @@ __all__ = [
     "LinearSolver",
     "Lines",
     "Maruyama",
+    "Mean",
     "Multistep",
     "Path",
     "PhaseMultistep",
+    "Posterior",
     "Progress",
     "Solver",
     "Splitting",

@@ -76,7 +76,8 @@ class Lines(Solver[Capacitor]):
             along = along.abs() if forward else -along.abs()
         ray = torch.cat([normal.flatten(1).double(), along[:, None]], 1)
         point = torch.cat([x.flatten(1).double(), torch.full_like(along[:, None], 0.0 if forward else L)], 1)
-        return point + self.launch * L * ray / ray.norm(dim=1, keepdim=True)
+        off: Tensor = self.launch * L * ray / ray.norm(dim=1, keepdim=True)
+        return point + off
 
     def finish(self, path: Path[Capacitor], x: Tensor, label: Tensor | None) -> Tensor:
         return x  # the last step went to the charge itself

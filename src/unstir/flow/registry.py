@@ -7,6 +7,7 @@ from typing import Any
 
 from unstir import spec
 from unstir.flow.adaptive import Adaptive
+from unstir.flow.bridge import Mean, Posterior
 from unstir.flow.discrete import AncestralCoins, TauLeaping
 from unstir.flow.dissipation import Dissipation
 from unstir.flow.langevin import Maruyama, Splitting
@@ -17,7 +18,15 @@ from unstir.flow.plates import Lines
 from unstir.flow.solver import Solver
 from unstir.flow.stochastic import Ancestral, Churn
 from unstir.flow.velocity import VelocityAdaptive, VelocityEuler, VelocityHeun
-from unstir.physics import Capacitor, CoinProcess, HeatProcess, LangevinProcess, LinearProcess, Process
+from unstir.physics import (
+    Bridge,
+    Capacitor,
+    CoinProcess,
+    HeatProcess,
+    LangevinProcess,
+    LinearProcess,
+    Process,
+)
 
 Table = Mapping[str, Callable[..., Solver[Any]]]
 
@@ -34,6 +43,7 @@ SOLVERS: Table = {
 # The nearest class of a process decides.
 _FAMILIES: dict[type[Process], Table] = {
     LinearProcess: SOLVERS,
+    Bridge: {"posterior": Posterior, "mean": Mean},
     Capacitor: {"lines": Lines, "heun": VelocityHeun, "euler": VelocityEuler, "adaptive": VelocityAdaptive},
     CoinProcess: {"ancestral": AncestralCoins, "tau_leaping": TauLeaping},
     HeatProcess: {"multistep": Multistep, "dissipation": Dissipation, "heun": Heun, "euler": Euler},

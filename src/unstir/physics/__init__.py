@@ -4,9 +4,11 @@ One time convention everywhere: t grows from data (t_min) to prior (t_max).
 """
 
 from unstir.physics.basis import Basis, CosineModes, Pixel
+from unstir.physics.bridge import Bridge, bridge
 from unstir.physics.capacitor import Capacitor, capacitor
 from unstir.physics.coins import CoinProcess, FairToss, MaskToss, Toss, coins
 from unstir.physics.damping import Damping, LogBlur, SineBlur
+from unstir.physics.degrade import Blur, Coarse, Degradation, Hole, Untouched
 from unstir.physics.heat import DampedProcess, HeatProcess
 from unstir.physics.langevin import LangevinProcess, langevin
 from unstir.physics.linear import DATA_STD, LinearProcess
@@ -43,13 +45,17 @@ from unstir.physics.yukawa import InverseGaussianMixture
 __all__ = [
     "DATA_STD",
     "Basis",
+    "Blur",
+    "Bridge",
     "Capacitor",
+    "Coarse",
     "CoinProcess",
     "Constant",
     "Cosine",
     "CosineModes",
     "DampedProcess",
     "Damping",
+    "Degradation",
     "Entry",
     "Exponential",
     "FairToss",
@@ -57,6 +63,7 @@ __all__ = [
     "Gaussian",
     "GaussianPlate",
     "HeatProcess",
+    "Hole",
     "InverseGaussianMixture",
     "LangevinProcess",
     "Linear",
@@ -75,7 +82,9 @@ __all__ = [
     "Straight",
     "StudentT",
     "Toss",
+    "Untouched",
     "blurring",
+    "bridge",
     "capacitor",
     "coins",
     "edm",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from unstir import spec
 from unstir.errors import InputError
 from unstir.physics.basis import CosineModes
+from unstir.physics.bridge import bridge
 from unstir.physics.capacitor import capacitor
 from unstir.physics.coins import coins
 from unstir.physics.damping import LogBlur, SineBlur
@@ -17,6 +18,7 @@ from unstir.physics.heat import DampedProcess, HeatProcess
 from unstir.physics.langevin import langevin
 from unstir.physics.linear import LinearProcess
 from unstir.physics.noise import Gaussian, Noise, StudentT
+from unstir.physics.pfgm import pfgm
 from unstir.physics.process import Process
 from unstir.physics.schedule import (
     Constant,
@@ -120,6 +122,7 @@ _PROCESSES: dict[str, Callable[..., Process]] = {
     "edm": edm,
     "rectified": rectified,
     "poisson": poisson,
+    "pfgm": pfgm,
     "yukawa": yukawa,
     "oscillator": oscillator,
     "heat": heat,
@@ -128,6 +131,7 @@ _PROCESSES: dict[str, Callable[..., Process]] = {
     "langevin": langevin,
     "coins": coins,
     "capacitor": capacitor,
+    "bridge": bridge,
 }
 
 
