@@ -5,7 +5,9 @@ from unstir.fields.coin import CoinField
 from unstir.fields.exact import ExactField
 from unstir.fields.exact_coins import ExactCoins
 from unstir.fields.field import Field, FieldFunction, FunctionField, Slice, as_field
+from unstir.fields.flux import FluxField
 from unstir.fields.hybrid import HybridField
+from unstir.fields.kac import KacField
 from unstir.fields.learned import LearnedField
 from unstir.fields.mixture import MixtureField
 from unstir.fields.modal import ModalField
@@ -24,9 +26,11 @@ __all__ = [
     "ExactPlates",
     "Field",
     "FieldFunction",
+    "FluxField",
     "FunctionField",
     "GaussianPairs",
     "HybridField",
+    "KacField",
     "LangevinMixture",
     "LearnedField",
     "MixtureField",

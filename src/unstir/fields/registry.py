@@ -8,6 +8,7 @@ from unstir.fields.bridged import BridgeField
 from unstir.fields.coin import CoinField
 from unstir.fields.flux import FluxField
 from unstir.fields.hybrid import HybridField
+from unstir.fields.kac import KacField
 from unstir.fields.learned import LearnedField
 from unstir.fields.modal import ModalField
 from unstir.fields.neural import NeuralField
@@ -17,8 +18,10 @@ from unstir.physics import (
     Capacitor,
     CoinProcess,
     DampedProcess,
+    Kac,
     LangevinProcess,
     LinearProcess,
+    Pfgm,
     Process,
 )
 
@@ -31,6 +34,7 @@ _FIELDS: dict[type[Process], type[LearnedField[Any]]] = {
     CoinProcess: CoinField,
     Capacitor: PlateField,
     Bridge: BridgeField,
+    Kac: KacField,
 }
 
 

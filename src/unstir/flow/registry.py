@@ -23,6 +23,7 @@ from unstir.physics import (
     Capacitor,
     CoinProcess,
     HeatProcess,
+    Kac,
     LangevinProcess,
     LinearProcess,
     Process,
@@ -46,6 +47,7 @@ _FAMILIES: dict[type[Process], Table] = {
     Bridge: {"posterior": Posterior, "mean": Mean},
     Capacitor: {"lines": Lines, "heun": VelocityHeun, "euler": VelocityEuler, "adaptive": VelocityAdaptive},
     CoinProcess: {"ancestral": AncestralCoins, "tau_leaping": TauLeaping},
+    Kac: {"heun": VelocityHeun, "euler": VelocityEuler, "adaptive": VelocityAdaptive},
     HeatProcess: {"multistep": Multistep, "dissipation": Dissipation, "heun": Heun, "euler": Euler},
     LangevinProcess: {
         "multistep": PhaseMultistep,

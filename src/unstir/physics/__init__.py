@@ -10,9 +10,11 @@ from unstir.physics.coins import CoinProcess, FairToss, MaskToss, Toss, coins
 from unstir.physics.damping import Damping, LogBlur, SineBlur
 from unstir.physics.degrade import Blur, Coarse, Degradation, Hole, Untouched
 from unstir.physics.heat import DampedProcess, HeatProcess
+from unstir.physics.kac import Kac, kac
 from unstir.physics.langevin import LangevinProcess, langevin
 from unstir.physics.linear import DATA_STD, LinearProcess
 from unstir.physics.noise import Gaussian, Noise, StudentT
+from unstir.physics.pfgm import Pfgm, pfgm
 from unstir.physics.plate import GaussianPlate, Plate, PointPlate
 from unstir.physics.process import FlowProcess, Process
 from unstir.physics.registry import (
@@ -22,6 +24,7 @@ from unstir.physics.registry import (
     entries,
     heat,
     heat_poisson,
+    levy,
     oscillator,
     parse,
     poisson,
@@ -40,6 +43,7 @@ from unstir.physics.schedule import (
     Schedule,
     Straight,
 )
+from unstir.physics.stable import StableMixture
 from unstir.physics.yukawa import InverseGaussianMixture
 
 __all__ = [
@@ -65,6 +69,7 @@ __all__ = [
     "HeatProcess",
     "Hole",
     "InverseGaussianMixture",
+    "Kac",
     "LangevinProcess",
     "Linear",
     "LinearBeta",
@@ -72,6 +77,7 @@ __all__ = [
     "LogBlur",
     "MaskToss",
     "Noise",
+    "Pfgm",
     "Pixel",
     "Plate",
     "PointPlate",
@@ -79,6 +85,7 @@ __all__ = [
     "Rotation",
     "Schedule",
     "SineBlur",
+    "StableMixture",
     "Straight",
     "StudentT",
     "Toss",
@@ -91,9 +98,12 @@ __all__ = [
     "entries",
     "heat",
     "heat_poisson",
+    "kac",
     "langevin",
+    "levy",
     "oscillator",
     "parse",
+    "pfgm",
     "poisson",
     "rectified",
     "ve",

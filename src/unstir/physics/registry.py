@@ -15,6 +15,7 @@ from unstir.physics.capacitor import capacitor
 from unstir.physics.coins import coins
 from unstir.physics.damping import LogBlur, SineBlur
 from unstir.physics.heat import DampedProcess, HeatProcess
+from unstir.physics.kac import kac
 from unstir.physics.langevin import langevin
 from unstir.physics.linear import LinearProcess
 from unstir.physics.noise import Gaussian, Noise, StudentT
@@ -30,6 +31,7 @@ from unstir.physics.schedule import (
     Schedule,
     Straight,
 )
+from unstir.physics.stable import StableMixture
 from unstir.physics.yukawa import InverseGaussianMixture
 
 
@@ -79,6 +81,18 @@ def yukawa(kappa: float = 1.0, sigma_min: float = 0.002, sigma_max: float = 80.0
     return LinearProcess(name, Linear(sigma_min, sigma_max), InverseGaussianMixture(kappa))
 
 
+def levy(alpha: float = 1.8, sigma_min: float = 0.002, sigma_max: float = 80.0) -> LinearProcess:
+    """Lévy flow: noise with jumps of every size, α-stable; alpha=2 is diffusion (Shariatian 2025)."""
+    if not (0.2 <= alpha <= 1.99 or alpha == 2):
+        raise InputError(f"alpha={alpha:g}: give a stability from 0.2 to 1.99, or 2 for diffusion")
+    _check_range(sigma_min, sigma_max)
+    name = spec.name_of(
+        "levy", levy, always=("alpha",), alpha=alpha, sigma_min=sigma_min, sigma_max=sigma_max
+    )
+    law: Noise = Gaussian() if alpha == 2 else StableMixture(alpha)
+    return LinearProcess(name, Linear(sigma_min, sigma_max), law)
+
+
 def oscillator() -> LinearProcess:
     """A spring let go at the data, a quarter turn in phase space (Holderrieth 2024)."""
     return LinearProcess("oscillator", Rotation(), Gaussian())
@@ -125,6 +139,8 @@ _PROCESSES: dict[str, Callable[..., Process]] = {
     "pfgm": pfgm,
     "yukawa": yukawa,
     "oscillator": oscillator,
+    "levy": levy,
+    "kac": kac,
     "heat": heat,
     "blurring": blurring,
     "heat_poisson": heat_poisson,

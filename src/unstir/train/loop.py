@@ -132,8 +132,10 @@ class Trainer:
 
     def _indices(self) -> Tensor:
         """The items of this step: the next `batch` positions of the epochs laid end to end."""
-        wanted = self.field.items(self.config.batch)
-        n, start, parts = len(self.data), self.step * wanted, list[Tensor]()
+        n = len(self.data)
+        # What a step needs beyond its batch, such as the charges of a field, are different items.
+        wanted = min(self.field.items(self.config.batch), max(n, self.config.batch))
+        start, parts = self.step * wanted, list[Tensor]()
         while wanted:
             epoch, position = divmod(start, n)
             part = self._epoch(epoch)[position : position + wanted]
