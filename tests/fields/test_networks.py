@@ -97,7 +97,7 @@ def test_the_classes_by_name() -> None:
 @pytest.mark.parametrize(
     ("name", "shape", "options", "words"),
     [
-        ("transformer", (2,), {}, "network 'transformer' is not known; known: mlp, unet"),
+        ("resnet", (2,), {}, "network 'resnet' is not known; known: mlp, unet, transformer"),
         ("mlp", (2,), {"wide": 3}, "wide"),
         ("unet", (2,), {}, "it needs images, use mlp"),
     ],

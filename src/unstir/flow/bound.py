@@ -56,15 +56,15 @@ def nats_bound(
         raise InputError(f"terms={terms}: give 1 to {count}, the number of steps")
     parts = []
     for items in torch.split(data, batch):
-        total = torch.zeros(len(items), dtype=torch.float64, device=items.device)
+        known, total = items.cpu(), torch.zeros(len(items), dtype=torch.float64)
         for i in range(terms):
             uniform = torch.rand(len(items), generator=generator, dtype=torch.float64)
             # With all terms each share is one step; else a step is drawn in each.
             index = ((i + uniform) * (count / terms)).long().clamp_max(count - 1) if terms < count else i
-            t, s = (grid[index + k].expand(len(items)).to(items.device) for k in (0, 1))
-            x = process.perturb(items, t, generator)
-            prediction = field(x, t.float(), None).double()
-            total += divergence(process, items, x, s, t, prediction)
+            t, s = (grid[index + k].expand(len(items)) for k in (0, 1))
+            x = process.perturb(known, t, generator)
+            prediction = field(x.to(items.device), t.float().to(items.device), None).cpu().double()
+            total += divergence(process, known, x, s, t, prediction)
         parts.append(total * (count / terms))
     return torch.cat(parts)
 

@@ -38,7 +38,8 @@ class CoinSolver(Solver[CoinProcess]):
     ) -> Iterator[tuple[Tensor, Tensor]]:
         for i, one in enumerate(path.slices[:-1]):
             prediction = one(x, label)
-            x = drawn(self.step_law(path, i, x, prediction), streams)
+            # On the CPU, where there is float64 and the streams are.
+            x = drawn(self.step_law(path, i, x.cpu(), prediction.cpu()), streams).to(x.device)
             yield x, prediction
 
     def step_law(self, path: Path[CoinProcess], i: int, x: Tensor, prediction: Tensor) -> Tensor:
