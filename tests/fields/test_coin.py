@@ -134,6 +134,7 @@ def test_networks_by_kind() -> None:
     assert field_class(coins()) is CoinField
     assert CoinField.usual_network("image") == "unet"
     assert CoinField.usual_network("text") == "transformer"
+    assert CoinField.usual_network("table") == "mlp"
     process = coins("absorbing", states=5)
     given, answer = CoinField.sizes(process, (1, 8, 8))
     assert (given, answer) == ((6, 8, 8), (5, 8, 8))

@@ -192,10 +192,12 @@ def test_text_brings_its_own_number_of_states() -> None:
     assert process.prepared(images) == process
 
 
-def test_tables_are_refused_and_text_by_all_others() -> None:
-    table = Dataset("t.csv", "table", torch.zeros(3, 2))
-    with pytest.raises(InputError, match=r"t\.csv: are a table, and coins take images or text"):
-        parse("coins").coder(table)
+def test_each_kind_of_data_has_its_coder_and_text_is_refused_by_all_others() -> None:
+    table = Dataset("t.csv", "table", torch.arange(6.0).reshape(3, 2))
+    coder = parse("coins:states=3").coder(table)
+    items = coder.to_model(table.values)
+    assert items.tolist() == [[0, 0], [1, 1], [2, 2]]
+    assert parse("coins:states=3").prepared(items).name == "coins:states=3"
     with pytest.raises(InputError, match="are text, and this process takes numbers; give --process coins"):
         Scaling.fit(load("arithmetic"))
     with pytest.raises(InputError, match="partner"):

@@ -1,5 +1,6 @@
 """Data: arrays, image folders, tables, text, built-in sets, and the coders between them and the model."""
 
+from unstir.data.bins import Bins
 from unstir.data.builtin import BUILTIN
 from unstir.data.coder import Coder, coder_from_dict
 from unstir.data.dataset import Dataset, Kind
@@ -13,6 +14,7 @@ from unstir.data.text import Letters, from_lines, to_lines
 __all__ = [
     "BUILTIN",
     "STD",
+    "Bins",
     "Coder",
     "Dataset",
     "Kind",

@@ -39,11 +39,13 @@ def coder_from_dict(data: Mapping[str, Any]) -> Coder:
     Raises:
         InputError: an unknown kind, or values that are not its own.
     """
+    from unstir.data.bins import Bins
     from unstir.data.levels import Levels
     from unstir.data.scaling import Scaling
     from unstir.data.text import Letters
 
     kinds: dict[str, Callable[[Mapping[str, Any]], Coder]] = {
+        "bins": Bins.from_dict,
         "levels": Levels.from_dict,
         "letters": Letters.from_dict,
     }

@@ -48,8 +48,8 @@ class CoinField(LearnedField[CoinProcess]):
 
     @classmethod
     def usual_network(cls, kind: str) -> str:
-        """A U-Net for images, a transformer for text."""
-        return "unet" if kind == "image" else "transformer"
+        """A U-Net for images, a transformer for text, an MLP for tables."""
+        return {"image": "unet", "text": "transformer"}.get(kind, "mlp")
 
     def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """p(x_0 = k | x_t), float32 `(batch, *shape, states)`, for int64 states and times `(batch,)`."""

@@ -136,26 +136,23 @@ class CoinProcess(Process):
         return 1 - t / self.steps
 
     def coder(self, data: Dataset) -> Coder:
-        """Grey levels for images, letters for text.
-
-        Raises:
-            InputError: a table.
-        """
+        """Grey levels for images, bins for tables, letters for text."""
+        from unstir.data.bins import Bins
         from unstir.data.levels import Levels
         from unstir.data.text import Letters
 
-        if data.kind == "table":
-            raise InputError(f"data {data.name}: are a table, and coins take images or text; give such data")
-        return Levels.fit(data, self.states) if data.kind == "image" else Letters.fit(data)
+        if data.kind == "text":
+            return Letters.fit(data)
+        return (Levels if data.kind == "image" else Bins).fit(data, self.states)
 
     def prepared(self, items: Tensor, partner: Tensor | None = None) -> CoinProcess:
-        """With as many states as there are letters, where the items are text, `(n, length)`."""
+        """With as many states as there are letters or bins in rows, `(n, length)`."""
         super().prepared(items, partner)
         if items.ndim != 2:
             return self
-        letters = int(items.max()) + 1
-        _check_states(letters)
-        return replace(self, toss=replace(self.toss, states=letters))
+        states = max(2, int(items.max()) + 1)
+        _check_states(states)
+        return replace(self, toss=replace(self.toss, states=states))
 
     def perturb(self, data: Tensor, t: Tensor, generator: torch.Generator) -> Tensor:
         """Draw x_t given x_0 = `data`, int64 `(batch, *shape)`, at times `t`, `(batch,)`."""
