@@ -17,6 +17,7 @@ _VERBS = (
     "processes",
     "train",
     "sample",
+    "restore",
     "evaluate",
     "baseline",
     "verify",

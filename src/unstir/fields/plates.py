@@ -18,6 +18,7 @@ the charge ±y has about m₀ there, so that F has variance about 1 from plate t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -61,6 +62,18 @@ class ExactPlates:
         """The field at one time."""
         return lambda x, label: self(x, torch.full((len(x),), t, dtype=torch.float64, device=x.device), label)
 
+    def electric(self, places: Tensor, L: float) -> Tensor:
+        """E at `places` in N + 1 dimensions, `(batch, N + 1)`; a unit charge has the flux 1."""
+        a = 0.5 * places.shape[1]
+        sphere = math.log(2) + a * math.log(math.pi) - math.lgamma(a)
+        x, z = places[:, :-1].double(), places[:, -1].double()
+        total = torch.zeros_like(places, dtype=torch.float64)
+        for plate, height, sign in ((self.near, z, 1.0), (self.far, z - L, -1.0)):
+            log_weight, across = plate.pull(x, height)
+            away = torch.cat([across, height[:, None]], 1)
+            total = total + sign * torch.exp(log_weight - sphere)[:, None] * away
+        return total
+
 
 class PlateField(LearnedField[Capacitor]):
     """The field by a network of N + 1 numbers: the place, and how far along the axis it is."""
@@ -87,7 +100,7 @@ class PlateField(LearnedField[Capacitor]):
         """The error of m and a on lines between the plates, against all the step's charges."""
         process, shape = self.process, data.shape[1:]
         n = max(1, len(data) // 8)
-        t = self._times(n, generator).to(data.device)
+        t = self._times(n, process.bend(shape), generator).to(data.device)
         x = process.on_lines(data[:n], t, generator, _REACH)
         far: Plate = process.far_plate()
         if process.far is not None:
@@ -97,15 +110,17 @@ class PlateField(LearnedField[Capacitor]):
         mean, logit, out, given, level = self._known(x, t)
         F, F_z = self._answer(given, level, None if label is None else label[:n])
         error = F.float() - ((wanted - mean) / out[:, None]).float()
-        share = torch.sigmoid(wanted_logit).float()
-        crossed = functional.binary_cross_entropy_with_logits(logit.float() + 2 * F_z.float(), share)
-        return error.square().mean() + crossed
+        share = torch.sigmoid(wanted_logit)
+        crossed = functional.binary_cross_entropy_with_logits(logit.float() + 2 * F_z.float(), share.float())
+        least = functional.binary_cross_entropy_with_logits(wanted_logit, share)
+        return error.square().mean() + crossed - least.float()
 
-    def _times(self, n: int, generator: torch.Generator) -> Tensor:
+    def _times(self, n: int, bend: float, generator: torch.Generator) -> Tensor:
         """Even in the level that a network is told, some of them behind the plates, `(n,)`."""
         draws = torch.rand((2, n), generator=generator, device=generator.device, dtype=torch.float64).cpu()
         u = (torch.arange(n) + draws[0]) / n
-        t = level_time((2 * u - 1) * float(time_level(torch.ones((), dtype=torch.float64))))
+        end = float(time_level(torch.ones((), dtype=torch.float64), bend))
+        t = level_time((2 * u - 1) * end, bend)
         return torch.where(draws[1] < _BEHIND, torch.where(t < 0.5, -t, 2 - t), t)
 
     def _known(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -129,7 +144,7 @@ class PlateField(LearnedField[Capacitor]):
         out = (
             variance + unsure * (2 - near - far).square() * torch.minimum(energy, energy.new_tensor(s2))
         ).sqrt()
-        place = (time_level(t.double()) / 5).to(x.dtype)
+        place = (time_level(t.double(), process.bend(x.shape[1:])) / 5).to(x.dtype)
         scale = (0.5 * (energy + s2)).rsqrt().to(x.dtype)
         given = torch.cat([per_item(scale, x) * x, per_item(place, x).expand(-1, 1, *x.shape[2:])], 1)
         # v/(s² + v) of the nearer plate, v the variance that its charges are seen with: the noise

@@ -24,7 +24,7 @@ from unstir.flow.streams import Streams
 from unstir.physics import DATA_STD, Capacitor
 
 # τ for the way between the plates, beyond the logarithms of leaving and coming.
-_BETWEEN = 4.0
+_BETWEEN = {"front": 4.0, "both": 16.0}
 
 
 @dataclass(frozen=True)
@@ -35,28 +35,30 @@ class Lines(Solver[Capacitor]):
         direction: `backward` from the far plate to the data's, `forward` from the data's to the far one: then
             give items of data to start from.
         side: `front`, where lines start into the slab, or `both`, all lines there are.
-        launch: how far off its charge a line starts, and how near it must come to end, as a share of L.
+        launch: how far off its charge a line starts, and how near it comes before it ends, over the data's s.
     """
 
     direction: str = "backward"
     side: str = "front"
-    launch: float = 1e-3
+    launch: float = 0.01
     stochastic = True
 
     def __post_init__(self) -> None:
         if self.direction not in ("backward", "forward"):
             raise InputError(f"direction={self.direction}: lines are followed backward or forward")
-        if self.side not in ("front", "both"):
+        if self.side not in _BETWEEN:
             raise InputError(f"side={self.side}: lines start on the front side, or on both")
-        if not 0 < self.launch < 0.1:
-            raise InputError(f"launch={self.launch:g}: give a small share of L, such as 0.001")
+        if not 0 < self.launch < 1:
+            raise InputError(
+                f"launch={self.launch:g}: give a small share of the data's deviation, such as 0.01"
+            )
 
     def walk(
         self, path: Path[Capacitor], x: Tensor, streams: Streams, label: Tensor | None
     ) -> Iterator[tuple[Tensor, Tensor]]:
         shape, steps = x.shape, len(path.times) - 1
         way = _Way(path, shape[1:], x.dtype, label, 1.0 if self.direction == "forward" else -1.0)
-        h = self.duration / max(steps, 1)
+        h = self._duration(way.L) / max(steps, 1)
         point = self._launched(x, way.L, streams)
         for i in range(steps):
             slope, field = way.slope(point)
@@ -76,7 +78,7 @@ class Lines(Solver[Capacitor]):
             along = along.abs() if forward else -along.abs()
         ray = torch.cat([normal.flatten(1).double(), along[:, None]], 1)
         point = torch.cat([x.flatten(1).double(), torch.full_like(along[:, None], 0.0 if forward else L)], 1)
-        off: Tensor = self.launch * L * ray / ray.norm(dim=1, keepdim=True)
+        off: Tensor = self.launch * DATA_STD * ray / ray.norm(dim=1, keepdim=True)
         return point + off
 
     def finish(self, path: Path[Capacitor], x: Tensor, label: Tensor | None) -> Tensor:
@@ -87,15 +89,14 @@ class Lines(Solver[Capacitor]):
         return torch.linspace(process.t_max, process.t_min, steps + 1, dtype=torch.float64).tolist()
 
     def usual_steps(self, process: Capacitor) -> int:
-        return 30
+        return 30 if self.side == "front" else 80
 
     def evaluations(self, steps: int) -> int:
         return 2 * steps + 1
 
-    @property
-    def duration(self) -> float:
+    def _duration(self, L: float) -> float:
         """τ from charge to charge."""
-        return -2 * math.log(self.launch) + _BETWEEN
+        return 2 * math.log(L / (self.launch * DATA_STD)) + _BETWEEN[self.side]
 
 
 @dataclass(frozen=True)

@@ -36,11 +36,12 @@ from unstir.physics.plate import GaussianPlate, Plate, PointPlate, combined
 from unstir.physics.process import FlowProcess, check_state, per_item
 
 _FIRST = 2e-3  # the last time before the near plate
-_BEND = 0.01  # of L: nearer to a plate than this times are told apart evenly, further off by their logarithm
+_BEND = 0.1  # of s: nearer to a plate than this times are told apart evenly, further off by their logarithm
+_BEND_OF_TIMES = 0.01  # of L, where no shape is known
 _LARGEST_PLATE = 10_000  # points kept of the far plate
 _ROOM = 1e-3  # of L: the clock ends this far before the far plate, where its charges are singular
 _LEAK = 0.02  # (R/L)^N at the usual distance
-_NEAREST = 1.5  # L/R at least: in many dimensions the leak alone would bring the plates together
+_NEAREST = 2.0  # L/R at least: in many dimensions the leak alone would bring the plates together
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +75,10 @@ class Capacitor(FlowProcess):
         N = math.prod(shape)
         distance = self.distance or max(_NEAREST, _LEAK ** (-1 / N))
         return distance * DATA_STD * math.sqrt(N)
+
+    def bend(self, shape: Sequence[int]) -> float:
+        """The time from a plate at which its charges, seen from there, begin to blur: a tenth of s."""
+        return _BEND * DATA_STD / self.length(shape)
 
     def far_plate(self) -> Plate:
         """The minus charges."""
@@ -202,9 +207,10 @@ class Capacitor(FlowProcess):
         """`n` times from t_max to t_min: fine near the plates, where fields have the data's own scale."""
         if n < 2:
             raise ValueError(f"n={n}: at least two times are needed")
-        first, last = time_level(torch.tensor([self.t_max, _FIRST], dtype=torch.float64)).unbind()
+        ends = torch.tensor([self.t_max, _FIRST], dtype=torch.float64)
+        first, last = time_level(ends, _BEND_OF_TIMES).unbind()
         levels = torch.linspace(float(first), float(last), n - 1, dtype=torch.float64)
-        return torch.cat([level_time(levels), torch.zeros(1, dtype=torch.float64)])
+        return torch.cat([level_time(levels, _BEND_OF_TIMES), torch.zeros(1, dtype=torch.float64)])
 
     def _log_far_flux(self, x: Tensor, height: Tensor) -> Tensor:
         """log p₋ * K_h: E_z of the far plate, in units in which the flux through the plane is 1."""
@@ -219,17 +225,17 @@ class Capacitor(FlowProcess):
         return hash((Capacitor, self.name))
 
 
-def time_level(t: Tensor) -> Tensor:
-    """asinh(t/b) − asinh((1−t)/b), b = 0.01: rises with t, fine at both plates, and goes on behind them."""
-    return torch.asinh(t / _BEND) - torch.asinh((1 - t) / _BEND)
+def time_level(t: Tensor, bend: float) -> Tensor:
+    """asinh(t/bend) − asinh((1−t)/bend): rises with t, fine at both plates, and goes on behind them."""
+    return torch.asinh(t / bend) - torch.asinh((1 - t) / bend)
 
 
-def level_time(level: Tensor) -> Tensor:
+def level_time(level: Tensor, bend: float) -> Tensor:
     """The time between the plates that has a level, float64, by bisection."""
     low, high = torch.zeros_like(level, dtype=torch.float64), torch.ones_like(level, dtype=torch.float64)
     for _ in range(50):
         middle = 0.5 * (low + high)
-        under = time_level(middle) < level
+        under = time_level(middle, bend) < level
         low, high = torch.where(under, middle, low), torch.where(under, high, middle)
     return 0.5 * (low + high)
 

@@ -64,8 +64,9 @@ class GaussianPlate(Plate):
         h2 = height.square().clamp_min(1e-12 * s2)
         energy = x.square().sum(1)
         low = torch.log(h2 / 80)
-        high = torch.log(100 * torch.maximum(torch.maximum(energy / N, h2), torch.full_like(h2, s2)))
-        count = math.ceil(float((high - low).max()) / min(0.5, math.sqrt(2 / N))) + 1
+        largest = torch.maximum(torch.maximum(energy / N, h2), torch.full_like(h2, s2))
+        high = torch.log(40 * largest) + 46 / (N + 1)  # the integrand falls as v^{−(N+1)/2}
+        count = math.ceil(float((high - low).detach().max()) / min(0.5, math.sqrt(2 / N))) + 1
         step = (high - low) / count
         u = low[:, None] + step[:, None] * torch.arange(count + 1, dtype=x.dtype, device=x.device)
         v = u.exp()
