@@ -23,7 +23,7 @@ _LARGE = 32  # items that make the field, for each at which it is learned: 4096 
 class FluxField(NeuralField):
     """E[y | x, z] by a network, trained on the normalised Poisson field."""
 
-    process: Pfgm  # type: ignore[assignment]
+    process: Pfgm
 
     def items(self, batch: int) -> int:
         """The large batch whose charges make the field."""
@@ -45,4 +45,6 @@ class FluxField(NeuralField):
         """v from D, `(batch, N + 1)`."""
         pull = torch.cat([(denoised - x).flatten(1), -z[:, None].to(x.dtype)], 1)
         length = pull.norm(dim=1, keepdim=True)
-        return math.sqrt(pull.shape[1] - 1) * pull / (length + self.process.gamma * self.process.scale)
+        size = math.sqrt(pull.shape[1] - 1)
+        direction: Tensor = size * pull / (length + self.process.gamma * self.process.scale)
+        return direction

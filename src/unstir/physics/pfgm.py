@@ -5,9 +5,9 @@ Data are charges on the plane z = 0. Their Poisson field in N + 1 dimensions, wi
     E(x̃) ∝ Σ_i (x̃ − ỹ_i)/‖x̃ − ỹ_i‖^{N+1}        Ê = −E/Σ_i ‖x̃ − ỹ_i‖^{−(N+1)} = (E[y | x̃] − x, −z)
 
 drives them up to a hemisphere so large that they lie on it uniformly. Anchored in z the flow is
-dx/dz = E_x/E_z = (x − E[y | x̃])/z, and with t exponential in z it is a linear path of A = 1, B = z: the prior on
-the plane z_max, the hemisphere's shadow by rays from the centre, is the Cauchy law. So this is `poisson:D=1` on
-another clock. Its own are how it is trained: where the field is asked, and what of it is learned.
+dx/dz = E_x/E_z = (x − E[y | x̃])/z, and with t exponential in z it is a linear path of A = 1, B = z: the prior
+on the plane z_max, the hemisphere's shadow by rays from the centre, is the Cauchy law. So this is
+`poisson:D=1` on another clock. Its own is how it is trained: where the field is asked, and what is learned.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Pfgm(LinearProcess):
         return self if int(M) == self.M else self._reaching(int(M))
 
     def scatter(self, data: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Where the field is learned: x + ε_x (1+τ)^m and z = |ε_z| (1+τ)^m, m uniform on [0, M] (equation 5).
+        """Where the field is learned: x + ε_x (1+τ)^m, z = |ε_z| (1+τ)^m, m uniform on [0, M] (equation 5).
 
         Points at grazing height, |ε_z| < σ/2, take m from the first 0.7 M only, as the published code does.
 
@@ -96,7 +96,7 @@ class Pfgm(LinearProcess):
         """Uniform on the upper unit hemisphere of N + 1 dimensions, N = `size`: `(n, size + 1)`, float64."""
         point = torch.randn((n, size + 1), generator=generator, device=generator.device, dtype=torch.float64)
         point[:, -1] = point[:, -1].abs()
-        return point / point.norm(dim=1, keepdim=True)
+        return torch.nn.functional.normalize(point)
 
     def prior(
         self,
@@ -105,7 +105,7 @@ class Pfgm(LinearProcess):
         generator: torch.Generator,
         dtype: torch.dtype = torch.float32,
     ) -> Tensor:
-        """The hemisphere seen from its centre on the plane z_max: p ∝ (‖x‖² + z_max²)^{−(N+1)/2} (appendix A.4).
+        """The hemisphere seen from its centre on the plane z_max: p ∝ (‖x‖² + z_max²)^{−(N+1)/2}.
 
         No radius is cut off, where the published code puts all beyond one bound on it.
         """
