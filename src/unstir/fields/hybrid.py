@@ -51,7 +51,8 @@ class HybridField(LearnedField[LangevinProcess]):
         """E[ε_v | u] of states `x` at times `(batch,)`, `(batch, *shape)`."""
         axes, known, scale, noise = self._coefficients(t)
         answer: Tensor = self.network(apply(axes, x), noise.to(x.dtype), label)
-        return apply(known, x) + per_item(scale, x) * answer.to(x.dtype)
+        out: Tensor = apply(known, x) + per_item(scale, x) * answer.to(x.dtype)
+        return out
 
     def loss(self, data: Tensor, generator: torch.Generator, label: Tensor | None = None) -> Tensor:
         """The error of E[ε_v | u] with weight 1/q², so that F's is counted alike at all times."""
@@ -59,13 +60,13 @@ class HybridField(LearnedField[LangevinProcess]):
         state = self.process.perturb(data, t, generator)
         axes, known, scale, noise = self._coefficients(t)
         target = (self.process.target(data, state, t) - apply(known, state)) / per_item(scale, data)
-        answer = self.network(apply(axes, state), noise.to(data.dtype), label)
+        answer: Tensor = self.network(apply(axes, state), noise.to(data.dtype), label)
         return (answer.float() - target).square().mean()
 
     def _coefficients(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Rows of û `(batch, 2, 2)` and of p `(batch, 1, 2)`, then q and ¼ ln σ, `(batch,)`; float64."""
         inverse, b = self.process.whitening(t)
-        sigma = 1 / b.norm(dim=1)
+        sigma = b.square().sum(1).rsqrt()
         spread = torch.sqrt(self.std**2 + sigma.square())
         along = b * sigma[:, None]
         across = torch.stack([-along[:, 1], along[:, 0]], 1)

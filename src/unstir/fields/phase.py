@@ -43,7 +43,7 @@ class LangevinMixture:
         self.shape = self.data.shape
 
     def __call__(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
-        """E[ε_v | u], `(batch, *shape)`, for states `x` at times `(batch,)`."""
+        """E[ε_v | u], `(batch, *shape)`, for states `x` at times `(batch,)`, or one for all."""
         if x.shape[1:] != self.process.state_shape(self.shape):
             raise InputError(
                 f"x: states have shape {tuple(x.shape[1:])}; give {self.process.state_shape(self.shape)}"
@@ -53,11 +53,12 @@ class LangevinMixture:
 
     def at(self, t: float) -> Slice:
         """The field at one time."""
-        return lambda x, label: self(x, torch.full((len(x),), t, dtype=torch.float64, device=x.device))
+        time = torch.tensor([t], dtype=torch.float64, device=self.data.means.device)
+        return lambda x, label: self(x, time)
 
     def log_density(self, x: Tensor, t: float) -> Tensor:
         """log p_t(u) in nats, float64 `(batch,)`, differentiable in the states `x`."""
-        time = torch.full((len(x),), t, dtype=torch.float64, device=x.device)
+        time = torch.tensor([t], dtype=torch.float64, device=x.device)
         inverse, b = self.process.whitening(time)
         size, sigma = math.prod(self.shape), float(1 / b[0].norm())
         # The part of L⁻¹u across b.

@@ -29,8 +29,8 @@ from unstir.flow.solver import Path
 from unstir.flow.streams import Streams
 from unstir.physics.langevin import LangevinProcess, apply
 
-# Runge–Kutta steps within each step of the flow: with 30 of those, coefficients are good to 1e-7.
-_WITHIN = 32
+# Runge–Kutta steps within each step of the flow: with 30 of those, coefficients are good to 1e-8.
+_WITHIN = 64
 # Of the clock: before this nothing has happened yet.
 _SMALLEST = 1e-6
 

@@ -2,8 +2,8 @@
 
     dx = β v/M dt        dv = −β x dt − β Γ v/M dt + √(2 Γ β) dw        Γ² = 4 M  (Dockhorn 2022, equation 5)
 
-from x_0 = y, v_0 ~ N(0, γM) to the equilibrium N(0, I) × N(0, M I), which has forgotten y. A state u is (x, v),
-stacked on the first axis. With τ = βt, ω = 1/√M, F = [[0, 1/M], [−1, −Γ/M]], and v_0 marginalised,
+from x_0 = y, v_0 ~ N(0, γM) to the equilibrium N(0, I) × N(0, M I), which has forgotten y. A state u is
+(x, v), stacked on the first axis. With τ = βt, ω = 1/√M, F = [[0, 1/M], [−1, −Γ/M]], and v_0 marginalised,
 
     Φ(τ) = exp(Fτ) = e^{−ωτ} [[1 + ωτ, τ/M], [−τ, 1 − ωτ]]        S(τ) = diag(1, M) − Φ diag(1, M) Φᵀ
     u_t | y = a y + L ε        L Lᵀ = Σ = S(τ) + γM φφᵀ        Φ = [a | φ]
@@ -113,10 +113,10 @@ class LangevinProcess(FlowProcess):
 
     def sigma(self, t: Tensor) -> Tensor:
         """σ(t), the noise in all that a state tells of the data; float64."""
-        return 1 / self.whitening(t)[1].norm(dim=-1)
+        return self.whitening(t)[1].square().sum(-1).rsqrt()
 
     def project(self, state: Tensor, t: Tensor) -> Tensor:
-        """z = y + σ n, `(batch, *shape)`: all that states at times `(batch,)` tell of the data."""
+        """z = y + σ n, `(batch, *shape)`: what states at times `(batch,)`, or at one, tell of the data."""
         inverse, b = self.whitening(t)
         row = (b[:, None] @ inverse) / b.square().sum(-1)[:, None, None]
         return apply(row, state)
@@ -215,7 +215,7 @@ class LangevinProcess(FlowProcess):
         return self.beta * torch.cat([v / self.mass, -position - self.friction * drag], 1)
 
     def flow(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        """(K, g) of the same in terms of D = E[y | u]: du/dt = K u + g D; float64 `(*t.shape, 2, 2 and 2)`."""
+        """(K, g) of the same by D = E[y | u], du/dt = K u + g D: `(*t.shape, 2, 2)` and `(*t.shape, 2)`."""
         drift = self.beta * torch.tensor(
             [[0, 1 / self.mass], [-1, -self.friction / self.mass]], dtype=torch.float64, device=t.device
         )
@@ -249,9 +249,12 @@ def langevin(beta: float = 4.0, mass: float = 0.25, gamma: float = 0.04) -> Lang
 
 
 def apply(matrix: Tensor, state: Tensor) -> Tensor:
-    """A matrix on the halves of each state: `(batch, k, h)` on `(batch, h·C, …)` gives `(batch, k·C, …)`."""
-    halves = state.unflatten(1, (matrix.shape[2], -1))
-    return torch.einsum("bkh,bh...->bk...", matrix.to(state), halves).flatten(1, 2)
+    """A matrix on the halves of each state: `(batch, k, h)` on `(batch, h·C, …)` gives `(batch, k·C, …)`.
+
+    One matrix, `(1, k, h)`, serves for all states.
+    """
+    halves = state.reshape(len(state), matrix.shape[2], -1, *state.shape[2:])
+    return torch.einsum("bkh,bh...->bk...", matrix.to(state).expand(len(state), -1, -1), halves).flatten(1, 2)
 
 
 def _matrix(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
