@@ -6,7 +6,7 @@ One time convention everywhere: t grows from data (t_min) to prior (t_max).
 from unstir.physics.basis import Basis, CosineModes, Pixel
 from unstir.physics.bridge import Bridge, bridge
 from unstir.physics.capacitor import Capacitor, capacitor
-from unstir.physics.coins import CoinProcess, FairToss, MaskToss, Toss, coins
+from unstir.physics.coins import CoinProcess, coins
 from unstir.physics.damping import Damping, LogBlur, SineBlur
 from unstir.physics.degrade import Blur, Coarse, Degradation, Hole, Untouched
 from unstir.physics.heat import DampedProcess, HeatProcess
@@ -44,6 +44,7 @@ from unstir.physics.schedule import (
     Straight,
 )
 from unstir.physics.stable import StableMixture
+from unstir.physics.toss import FairToss, MaskToss, Toss
 from unstir.physics.yukawa import InverseGaussianMixture
 
 __all__ = [
