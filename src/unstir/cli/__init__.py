@@ -20,6 +20,7 @@ _VERBS = (
     "restore",
     "evaluate",
     "baseline",
+    "pde",
     "verify",
 )
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unstir.cli.console import err, out, print_json, say, say_passed_over
 from unstir.cli.options import Json, Seed, SolverName, Steps
+from unstir.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from unstir.run import Run
 
 
 def sample(
@@ -16,7 +22,13 @@ def sample(
     target: Annotated[
         Path, typer.Option("--out", help=".npz, .png (a grid), .csv, .parquet, .txt, or a folder of PNGs.")
     ],
-    n: Annotated[int, typer.Option("-n", "--number", min=1, help="How many.")] = 64,
+    n: Annotated[
+        int | None, typer.Option("-n", "--number", min=1, help="How many; 64, or as many as --from has.")
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option("--from", help="Start from these data, where a process can (capacitor, bridge, heat)."),
+    ] = None,
     solver: SolverName = None,
     steps: Steps = None,
     seed: Seed = 0,
@@ -34,11 +46,13 @@ def sample(
 
     opened = load(run, device=device)
     say_passed_over(opened)
+    given = None if source is None else _given(source, n, opened)
+    n = len(given) if given is not None else n or 64
     check_target(target, (n, *opened.info.shape), kind=opened.info.kind)
     start = time.perf_counter()
     with sampling_bar(n, err) as watch:
         samples = opened.sample(
-            n, solver=solver, steps=steps, seed=seed, first=first, batch=batch, watch=watch
+            n, solver=solver, steps=steps, seed=seed, first=first, batch=batch, start=given, watch=watch
         )
     seconds = time.perf_counter() - start
     path = save_samples(target, samples, columns=opened.info.columns)
@@ -52,3 +66,17 @@ def sample(
         print_json(report)
         return
     say(f"{n} samples in {seconds:.1f} s ({n / seconds:,.0f} a second): ", (str(path), "bold"), console=out)
+
+
+def _given(source: str, n: int | None, run: Run) -> Tensor:
+    """The first `n` items to start from, in the data's units."""
+    from unstir.data import load as load_data
+
+    values = load_data(source).values
+    if tuple(values.shape[1:]) != run.info.shape:
+        raise InputError(
+            f"from {source}: has items of {tuple(values.shape[1:])}, the run of {run.info.shape}"
+        )
+    if n is not None and n > len(values):
+        raise InputError(f"number={n}: {source} has {len(values)} items; give that many or fewer")
+    return values[:n]

@@ -26,6 +26,9 @@ def train(
             "images, .npz, .npy, .csv, .parquet, .txt, MNIST's idx files (.gz or not)."
         ),
     ] = None,
+    partner: Annotated[
+        str | None, typer.Option(help="A second data set, to carry one to the other (capacitor).")
+    ] = None,
     process: Annotated[
         str | None, typer.Option(help="The physics, such as poisson:D=128 (default) or edm.")
     ] = None,
@@ -60,9 +63,9 @@ def train(
     given = {
         key: value
         for key, value in {
-            "data": data, "process": process, "minutes": minutes, "steps": steps, "seed": seed,
-            "batch": batch, "lr": lr, "network": network, "precision": precision, "warmup": warmup,
-            "clip": clip, "ema": ema, "noise_mean": noise_mean, "noise_std": noise_std,
+            "data": data, "partner": partner, "process": process, "minutes": minutes, "steps": steps,
+            "seed": seed, "batch": batch, "lr": lr, "network": network, "precision": precision,
+            "warmup": warmup, "clip": clip, "ema": ema, "noise_mean": noise_mean, "noise_std": noise_std,
             "holdout": holdout, "device": device, "threads": threads,
             "checkpoint_minutes": checkpoint_minutes,
             "network_options": _options_json(network_options), "skip_bad": skip_bad,

@@ -14,6 +14,7 @@ from unstir.physics.kac import Kac, kac
 from unstir.physics.langevin import LangevinProcess, langevin
 from unstir.physics.linear import DATA_STD, LinearProcess
 from unstir.physics.noise import Gaussian, Noise, StudentT
+from unstir.physics.pde import PDE, ROWS, pde
 from unstir.physics.pfgm import Pfgm, pfgm
 from unstir.physics.plate import GaussianPlate, Plate, PointPlate
 from unstir.physics.process import FlowProcess, Process
@@ -22,11 +23,13 @@ from unstir.physics.registry import (
     blurring,
     edm,
     entries,
+    entry_of_pde,
     heat,
     heat_poisson,
     levy,
     oscillator,
     parse,
+    parse_pde,
     poisson,
     rectified,
     ve,
@@ -49,6 +52,8 @@ from unstir.physics.yukawa import InverseGaussianMixture
 
 __all__ = [
     "DATA_STD",
+    "PDE",
+    "ROWS",
     "Basis",
     "Blur",
     "Bridge",
@@ -97,6 +102,7 @@ __all__ = [
     "coins",
     "edm",
     "entries",
+    "entry_of_pde",
     "heat",
     "heat_poisson",
     "kac",
@@ -104,6 +110,8 @@ __all__ = [
     "levy",
     "oscillator",
     "parse",
+    "parse_pde",
+    "pde",
     "pfgm",
     "poisson",
     "rectified",

@@ -194,7 +194,7 @@ class Kac(FlowProcess):
 
 
 def kac(a: float = 9.0, c: float = 3.0) -> Kac:
-    """Finite-speed telegraph flow, u_tt + 2a u_t = c² u_xx; diffusion as a, c²/a stay apart (Duong 2025)."""
+    """Telegraph flow: diffusion at a finite speed c, with turns at the rate a (Duong 2025)."""
     if not 0 < a < math.inf:
         raise InputError(f"a={a:g}: the rate of turning must be positive and finite, such as a=9")
     if not 0 < c < math.inf:

@@ -19,6 +19,7 @@ from unstir.physics.kac import kac
 from unstir.physics.langevin import langevin
 from unstir.physics.linear import LinearProcess
 from unstir.physics.noise import Gaussian, Noise, StudentT
+from unstir.physics.pde import PDE, pde
 from unstir.physics.pfgm import pfgm
 from unstir.physics.process import Process
 from unstir.physics.schedule import (
@@ -162,10 +163,16 @@ class Entry:
 
 def entries() -> list[Entry]:
     """Every process there is."""
-    return [
-        Entry(name, spec.defaults(make), (inspect.getdoc(make) or "").splitlines()[0])
-        for name, make in _PROCESSES.items()
-    ]
+    return [_entry(name, make) for name, make in _PROCESSES.items()]
+
+
+def entry_of_pde() -> Entry:
+    """The row for any other linear PDE, which is no process of the list: nothing is trained for it."""
+    return _entry("pde", pde)
+
+
+def _entry(name: str, make: Callable[..., object]) -> Entry:
+    return Entry(name, spec.defaults(make), (inspect.getdoc(make) or "").splitlines()[0])
 
 
 def parse(text: str) -> Process:
@@ -174,7 +181,21 @@ def parse(text: str) -> Process:
     Raises:
         InputError: an unknown name (the known ones are listed) or parameter, or a value out of range.
     """
+    if text.strip().partition(":")[0] == "pde":
+        raise InputError(
+            f"process {text!r}: a PDE generates with its exact field, with nothing to train: "
+            "use unstir pde, or unstir.physics.pde in Python"
+        )
     return spec.parse("process", text, _PROCESSES)
+
+
+def parse_pde(text: str) -> PDE:
+    """The PDE of `pde`'s parameters, such as `row=screened,m=0.5`.
+
+    Raises:
+        InputError: an unknown row or parameter, or a value out of range.
+    """
+    return spec.parse("pde", f"pde:{text}", {"pde": pde})
 
 
 def _check_range(sigma_min: float, sigma_max: float) -> None:
