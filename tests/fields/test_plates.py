@@ -70,7 +70,9 @@ def test_a_network_of_zeros_is_two_gaussian_plates() -> None:
     gaussian.near = process.far_plate()
     generator = torch.Generator().manual_seed(0)
     t = torch.tensor([0.3, 0.5, 0.8, 0.95, -0.1])
-    x = process.on_lines(0.5 * torch.randn(5, 4, generator=generator), t, generator, 0.8)
+    x = process.on_lines(
+        0.5 * torch.randn(5, 4, generator=generator), t, generator, 0.8, torch.full_like(t, 0.5)
+    )
     with torch.no_grad():
         got, wanted = field(x, t), gaussian(x, t)
     torch.testing.assert_close(got, wanted, rtol=1e-3, atol=1e-3)
@@ -85,7 +87,7 @@ def test_what_the_network_learns_has_variance_about_one() -> None:
     field = PlateField(build_network("mlp", (17,)), process, (16,))
     for t in (-0.05, 0.003, 0.03, 0.2, 0.5):
         time = torch.full((1000,), t)
-        x = process.on_lines(y, time, generator, 0.8)
+        x = process.on_lines(y, time, generator, 0.8, torch.full_like(time, 0.5))
         logit, across = process.pulled(PointPlate(y), process.far_plate(), x, time)
         mean, _, out, given, level = field._known(x, time)
         F = (torch.tanh(0.5 * logit)[:, None] * x - across - mean) / out[:, None]
@@ -105,7 +107,7 @@ def test_lines_run_on_between_the_plates_whatever_a_network_answers() -> None:
         assert float(field(x, t)[:, -1].amin()) > 0
 
 
-def test_a_short_training_lowers_the_loss() -> None:
+def test_a_network_learns_the_same_lines_by_heart() -> None:
     generator = torch.Generator().manual_seed(0)
     y = torch.tensor([[-0.5], [0.5]])[torch.randint(2, (1024,), generator=generator)]
     process = capacitor()
@@ -119,9 +121,9 @@ def test_a_short_training_lowers_the_loss() -> None:
             return float(field.loss(y, torch.Generator().manual_seed(9)))
 
     before, optimizer = error(), torch.optim.Adam(field.parameters(), 3e-3)
-    for _ in range(60):
-        loss = field.loss(y[:512], generator)
+    for _ in range(100):
+        loss = field.loss(y, torch.Generator().manual_seed(9))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert error() < 0.7 * before
+    assert error() < 0.4 * before

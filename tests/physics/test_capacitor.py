@@ -78,7 +78,7 @@ def test_the_field_is_the_posterior_mean_of_one_charges() -> None:
 def test_lines_within_reach_stay_near_their_charges() -> None:
     process, y = capacitor(2.0), torch.zeros(4000, 16)
     t = torch.full((4000,), 0.3)
-    x = process.on_lines(y, t, torch.Generator().manual_seed(0), 0.8)
+    x = process.on_lines(y, t, torch.Generator().manual_seed(0), 0.8, torch.full_like(t, 0.5))
     # |g| > 0.3/0.8 from the near plate: ‖x‖ = 0.3 L χ_16/|g|, of which χ_16 < 7 but for 1e-5
     assert float(x.norm(dim=1).max()) < 0.8 * process.length((16,)) * 7
     assert float(process.perturb(y, t, torch.Generator().manual_seed(0)).norm(dim=1).max()) > 1000

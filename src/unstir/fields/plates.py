@@ -35,6 +35,8 @@ from unstir.physics.process import per_item
 
 _CHARGES = 1024  # that make the field of a training step
 _REACH = 0.8  # of L √N: lines that stray further from their charges are not those from front to front
+_OTHER = 0.1  # least share of the training points that are reckoned from the plate further off
+_FINEST = 1e-4  # of s: what is known to more than this is left to rounding
 _BEHIND = 0.1  # share of the training points that lie behind a plate
 
 
@@ -101,7 +103,8 @@ class PlateField(LearnedField[Capacitor]):
         process, shape = self.process, data.shape[1:]
         n = max(1, len(data) // 8)
         t = self._times(n, process.bend(shape), generator).to(data.device)
-        x = process.on_lines(data[:n], t, generator, _REACH)
+        near = (1 - t).clamp(_OTHER, 1 - _OTHER)
+        x = process.on_lines(data[:n], t, generator, _REACH, near)
         far: Plate = process.far_plate()
         if process.far is not None:
             far = PointPlate(process.far_points(len(data), shape, generator).to(data).flatten(1))
@@ -141,9 +144,8 @@ class PlateField(LearnedField[Capacitor]):
         s2 = DATA_STD**2
         variance = s2 * a * near + (s2 * b * far if process.far is not None else 0)
         unsure = torch.sigmoid(0.5 * logit) * torch.sigmoid(-0.5 * logit)
-        out = (
-            variance + unsure * (2 - near - far).square() * torch.minimum(energy, energy.new_tensor(s2))
-        ).sqrt()
+        either = unsure * (2 - near - far).square() * energy.clamp_max(s2)
+        out = (variance + either).sqrt().clamp_min(_FINEST * DATA_STD)
         place = (time_level(t.double(), process.bend(x.shape[1:])) / 5).to(x.dtype)
         scale = (0.5 * (energy + s2)).rsqrt().to(x.dtype)
         given = torch.cat([per_item(scale, x) * x, per_item(place, x).expand(-1, 1, *x.shape[2:])], 1)

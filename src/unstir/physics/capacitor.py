@@ -98,10 +98,14 @@ class Capacitor(FlowProcess):
 
     def perturb(self, data: Tensor, t: Tensor, generator: torch.Generator) -> Tensor:
         """A particle on a line, by the flux through the plane: x ~ ½ K_z(y) + ½ p₋ * K_{L−z}."""
-        return self.on_lines(data, t, generator, math.inf)
+        return self.on_lines(data, t, generator, math.inf, torch.full_like(t, 0.5))
 
-    def on_lines(self, data: Tensor, t: Tensor, generator: torch.Generator, reach: float) -> Tensor:
+    def on_lines(
+        self, data: Tensor, t: Tensor, generator: torch.Generator, reach: float, near: Tensor
+    ) -> Tensor:
         """As `perturb`, of particles that are less than `reach` L √N from the charge they come from or go to.
+
+        A share `near`, `(batch,)`, of them is reckoned from the near plate: ½ by the flux.
 
         Times below 0 or above 1 lie behind the plates; the law there is the mirror image.
         """
@@ -109,7 +113,7 @@ class Capacitor(FlowProcess):
         shape, device = data.shape[1:], generator.device
         L = self.length(shape)
         far = self.far_points(len(data), shape, generator).to(data)
-        side = torch.rand(len(data), generator=generator, device=device).to(data.device) < 0.5
+        side = torch.rand(len(data), generator=generator, device=device).to(data.device) < near
         height = L * torch.where(side, t, 1 - t).abs().double()
         # K_h is h n/|g|, n and g normal; reach L > h/|g| is a bound on |g|, drawn by inversion.
         uniform = torch.rand(len(data), generator=generator, device=device, dtype=torch.float64)

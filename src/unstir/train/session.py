@@ -104,7 +104,7 @@ def start(
     train, heldout = data.split(config.holdout, config.seed)
     coder = process.coder(train)
     items = model_units(coder, train.values)
-    process = process.prepared(items, _partner(config, process))
+    process = process.prepared(items, _partner(config, coder))
     config = make_config(values | {"process": process.name})
     info = _info(data, len(heldout), coder, process)
     field = make_field(config, info, process, network).to(device)
@@ -232,12 +232,12 @@ def _info(data: Dataset, heldout: int, coder: Coder, process: Process) -> DataIn
     )
 
 
-def _partner(config: TrainConfig, process: Process) -> torch.Tensor | None:
-    """The second data set in model units, scaled by itself."""
+def _partner(config: TrainConfig, coder: Coder) -> torch.Tensor | None:
+    """The second data set in the model units of the first, so that both come back in the data's own."""
     if config.partner is None:
         return None
     data = load_data(config.partner, skip_bad=config.skip_bad)
-    return model_units(process.coder(data), data.values)
+    return model_units(coder, data.values)
 
 
 def model_units(coder: Coder, values: torch.Tensor) -> torch.Tensor:
