@@ -22,7 +22,7 @@ class Histogram(Check):
         simulate: n particles where their steps have led them, `(n, axes)`.
         cells: where to count; chosen without looking at them.
         log_density: the law, a function of `(points, axes)`.
-        n: how many particles; with some hundred cells 20,000 tell a width that is off by 4 %.
+        n: how many particles; in 8 × 8 cells 40,000 tell a width that is off by 5 %, of Cauchy laws 10 %.
     """
 
     kind: ClassVar[str] = "microscopic"
@@ -30,7 +30,7 @@ class Histogram(Check):
     simulate: Callable[[int, torch.Generator], Tensor]
     cells: Callable[[], Cells]
     log_density: Callable[[Tensor], Tensor]
-    n: int = 20_000
+    n: int = 40_000
 
     def measure(self) -> Finding:
         with torch.no_grad():
@@ -53,7 +53,7 @@ class Tally(Check):
 
     simulate: Callable[[int, torch.Generator], Tensor]
     masses: Callable[[], Tensor]
-    n: int = 20_000
+    n: int = 40_000
 
     def measure(self) -> Finding:
         p = goodness(self.simulate(self.n, torch.Generator().manual_seed(4)), self.masses())

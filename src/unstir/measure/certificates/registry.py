@@ -6,12 +6,24 @@ from collections.abc import Callable
 from typing import Any
 
 from unstir.measure.certificates.case import Case
+from unstir.measure.certificates.cases.coins import CoinCase
+from unstir.measure.certificates.cases.kac import KacCase
+from unstir.measure.certificates.cases.langevin import LangevinCase
 from unstir.measure.certificates.cases.linear import LinearCase
-from unstir.physics import LinearProcess
+from unstir.measure.certificates.cases.pde import PDECase
+from unstir.measure.certificates.cases.pfgm import pfgm_case
+from unstir.physics import CoinProcess, LangevinProcess, LinearProcess, Pfgm
+from unstir.physics.kac import Kac
+from unstir.physics.pde import PDE
 
 # A new family is a new file and a line here.
 _CASES: dict[type[object], Callable[[Any], Case]] = {
-    LinearProcess: LinearCase,
+    LinearProcess: LinearCase.of,
+    Pfgm: pfgm_case,
+    LangevinProcess: LangevinCase,
+    CoinProcess: CoinCase,
+    Kac: KacCase,
+    PDE: PDECase,
 }
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from unstir import spec
 from unstir.errors import InputError
 from unstir.measure.certificates.case import Case
 from unstir.measure.certificates.check import Certificate, Check
 from unstir.measure.certificates.registry import case_of
-from unstir.physics import entries, parse
+from unstir.physics import Process, entries, parse
+from unstir.physics.pde import PDE, ROWS, pde
+
+_PDE = "pde"
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,19 @@ def verify(names: Sequence[str] = ()) -> Iterator[Certificate]:
 
 def _cases(names: Sequence[str]) -> list[Case]:
     if not names:
-        every = (case_of(parse(entry.name)) for entry in entries())
-        return [case for case in every if case is not None]
+        every = [*(parse(entry.name) for entry in entries()), *(pde(row, dimension=1) for row in ROWS)]
+        return [case for case in map(case_of, every) if case is not None]
     cases = []
     for name in names:
-        case = case_of(parse(name))
+        case = case_of(_parsed(name))
         if case is None:
             raise InputError(f"process {name}: no exact case is known for it yet; see unstir processes")
         cases.append(case)
     return cases
+
+
+def _parsed(name: str) -> Process | PDE:
+    """What `name` specifies: a process of the list, or a PDE, which is none but can be verified too."""
+    if name.strip().partition(":")[0] == _PDE:
+        return spec.parse("process", name, {_PDE: pde})
+    return parse(name)
