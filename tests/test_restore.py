@@ -62,9 +62,8 @@ def test_a_users_own_files_are_restored(
         Image.fromarray(image[0].numpy()).save(folder / f"{i}.png")
     for source, n in ((folder, 2), (folder / "0.png", 1)):
         target = tmp_path / f"out{n}"
-        assert command(
-            monkeypatch, "restore", str(trained.path), "--input", str(source), "--out", str(target), "--seed", "3"
-        ) == 0  # fmt: skip
+        options = ("--input", str(source), "--out", str(target), "--seed", "3")
+        assert command(monkeypatch, "restore", str(trained.path), *options) == 0
         restored = load(str(target)).values
         assert torch.equal(restored, trained.sample(2, start=given, seed=3)[:n])
     assert "PSNR" not in capsys.readouterr().out
