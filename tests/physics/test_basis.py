@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from unstir.physics import Pixel
+from unstir.physics import CosineModes, Pixel
 
 
 def test_pixels_are_their_own_coordinates() -> None:
