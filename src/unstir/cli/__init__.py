@@ -22,6 +22,7 @@ _VERBS = (
     "baseline",
     "pde",
     "verify",
+    "picture",
 )
 
 for _verb in _VERBS:

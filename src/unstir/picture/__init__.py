@@ -1,0 +1,8 @@
+"""Pictures of a physics, drawn from what the library computes and from nothing else."""
+
+from unstir.picture.gallery import slug, write
+from unstir.picture.picture import Picture
+from unstir.picture.registry import pictures, scene
+from unstir.picture.scene import Scene
+
+__all__ = ["Picture", "Scene", "pictures", "scene", "slug", "write"]
