@@ -6,13 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 from unstir.measure.certificates.case import Case
+from unstir.measure.certificates.cases.bridge import BridgeCase
+from unstir.measure.certificates.cases.capacitor import CapacitorCase
 from unstir.measure.certificates.cases.coins import CoinCase
 from unstir.measure.certificates.cases.kac import KacCase
 from unstir.measure.certificates.cases.langevin import LangevinCase
 from unstir.measure.certificates.cases.linear import LinearCase
 from unstir.measure.certificates.cases.pde import PDECase
 from unstir.measure.certificates.cases.pfgm import pfgm_case
-from unstir.physics import CoinProcess, LangevinProcess, LinearProcess, Pfgm
+from unstir.physics import Bridge, Capacitor, CoinProcess, LangevinProcess, LinearProcess, Pfgm
 from unstir.physics.kac import Kac
 from unstir.physics.pde import PDE
 
@@ -23,6 +25,8 @@ _CASES: dict[type[object], Callable[[Any], Case]] = {
     LangevinProcess: LangevinCase,
     CoinProcess: CoinCase,
     Kac: KacCase,
+    Capacitor: CapacitorCase.of,
+    Bridge: BridgeCase,
     PDE: PDECase,
 }
 
