@@ -35,4 +35,4 @@ def write(
 
 def slug(name: str) -> str:
     """A process's name as part of a file's: `poisson:D=1` gives `poisson-D1`."""
-    return re.sub(r"[^A-Za-z0-9.]+", "-", name.replace("=", ""))
+    return re.sub(r"[^A-Za-z0-9.]+", "-", re.sub(r"=(?=\d)", "", name))

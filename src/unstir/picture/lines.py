@@ -65,9 +65,16 @@ class Lines(Picture):
         shade = (bundle.density / bundle.density.amax(0)) ** 0.7
         low, high = float(bundle.x[0]), float(bundle.x[-1])
         axes.imshow(
-            shade, origin="lower", aspect="auto", extent=(0, 1, low, high), cmap=DENSITY, vmin=0, vmax=1.25
+            shade,
+            origin="lower",
+            aspect="auto",
+            extent=(0, 1, low, high),
+            cmap=DENSITY,
+            vmin=0,
+            vmax=1.25,
+            interpolation="bilinear",
         )
-        clock = (bundle.times - bundle.times[0]) / (bundle.times[-1] - bundle.times[0])
+        clock = torch.linspace(0, 1, len(bundle.times))
         for line in bundle.lines:
             axes.plot(clock, line, color=INK, linewidth=0.5, alpha=0.55)
         axes.set(xlim=(0, 1), ylim=(-_REACH, _REACH))
@@ -100,8 +107,10 @@ class KacLines(Lines):
 
     def bundle(self, scene: Scene) -> LineBundle:
         process: Kac = scene.bare
-        times = torch.linspace(process.t_min, 0.999 * process.t_max, _TIMES // 2, dtype=torch.float64)
-        x = _grid()
+        # Closer together early, where the fronts are.
+        clock = torch.linspace(0, 0.999, _TIMES // 4, dtype=torch.float64) ** 2
+        times = process.t_min + clock * (process.t_max - process.t_min)
+        x = torch.linspace(-4, 4, 301, dtype=torch.float64)
         mixture = WEIGHTS, MEANS, VARIANCES.sqrt()
         density = torch.stack([mixture_density(process, *mixture, x, float(t)) for t in times], 1)
         # Nothing overtakes on a line: a path is a quantile.

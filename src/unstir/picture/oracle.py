@@ -1,8 +1,8 @@
 """Exact fields of a finite data set, for each family of processes: nothing to train, and data given back.
 
 For any process with a kernel and a target the field is Σ_i softmax_i(log p_t(x | y_i)) target(y_i, x, t). In
-phase space that is the denoiser of plain noise at z = y + σ n, all that a state tells (`physics/langevin.py`).
-A bridge tells of its clean image twice, by where it is and by the degraded image x₁ that it came from:
+phase space the denoiser of plain noise says it, at z = y + σ n, all that a state tells. A bridge tells of its
+clean image twice, by where it is and by the degraded image x₁ that it came from:
 
     w_i ∝ N(x_t; (1 − t) y_i + t x₁, Σ² t (1 − t)) · N(x₁; H y_i, s²)
 """
@@ -16,33 +16,50 @@ from unstir import fields
 from unstir.fields.exact_coins import ExactCoins
 from unstir.fields.field import Field, Slice
 from unstir.fields.plates import ExactPlates
-from unstir.physics import Bridge, Capacitor, CoinProcess, FlowProcess, LangevinProcess, LinearProcess, edm
+from unstir.physics import Bridge, Capacitor, CoinProcess, Kac, LangevinProcess, LinearProcess, edm
 
 _SURE = 1e-9  # as near to the bridge's end as its first time is taken
-_PAIRED = 300  # items for each state, where every pair costs a Bessel function
+_PAIRED = 500  # items for each state
+_NODES = 8193
 _LEAST_NOISE = 1e-3  # of a task that adds none
 
 
-class KernelField:
-    """The posterior mean of the target, over `data`, `(points, *shape)`, of any process with a kernel."""
+class KacField:
+    """The velocity of Kac flow over `data`, `(points, *shape)`.
 
-    def __init__(self, process: FlowProcess, data: Tensor) -> None:
+    Coordinates run on their own: log kernel and target are sums over them of two functions of x − f y, which
+    are tabulated at each time.
+    """
+
+    def __init__(self, process: Kac, data: Tensor) -> None:
         self.process = process
         self.shape = data.shape[1:]
-        self._data = data
+        self._data = data.flatten(1).double()
 
     def __call__(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
-        """E[target | x_t = x], `(batch, *shape)`."""
-        weights = torch.softmax(self.process.log_kernel(x, self._data, t), 1)
-        n, points = weights.shape
-        pairs = self._data.expand(n, *self._data.shape).flatten(0, 1)
-        target = self.process.target(pairs, x.repeat_interleave(points, 0), t.repeat_interleave(points))
-        mean = torch.einsum("np,np...->n...", weights, target.double().reshape(n, points, *target.shape[1:]))
-        return mean.to(x.dtype)
+        """E[dx/dt | x_t = x], `(batch, *shape)`, at times `(batch,)` of which each must be the same."""
+        return self.at(float(t[0]))(x, label)
 
     def at(self, t: float) -> Slice:
         """The field at one time."""
-        return lambda x, label: self(x, torch.full((len(x),), t, dtype=torch.float64), label)
+        time = torch.tensor(t, dtype=torch.float64)
+        f, df = float(self.process.f(time)), float(self.process.df(time))
+
+        def mean(x: Tensor, label: Tensor | None) -> Tensor:
+            k = x.flatten(1).double()[:, None] - f * self._data
+            reach = float(k.abs().max()) + 1e-6
+            nodes = torch.linspace(-reach, reach, _NODES, dtype=torch.float64)[:, None]
+            law = self.process.log_kernel(nodes, torch.zeros_like(nodes[:1]), time.expand(_NODES))[:, 0]
+            speed = self.process.target(torch.zeros_like(nodes), nodes, time.expand(_NODES))[:, 0]
+            place = (k + reach) * ((_NODES - 1) / (2 * reach))
+            low = place.long().clamp_max(_NODES - 2)
+            share = place - low
+            logits = torch.lerp(law[low], law[low + 1], share).sum(2)
+            target = df * self._data + torch.lerp(speed[low], speed[low + 1], share)
+            weights = torch.softmax(logits, 1)
+            return (weights[..., None] * target).sum(1).reshape(x.shape).to(x.dtype)
+
+        return mean
 
 
 class PhaseField:
@@ -93,9 +110,9 @@ def of_linear(process: LinearProcess, items: Tensor) -> Field:
     return fields.ExactField(process, items)
 
 
-def of_kernel(process: FlowProcess, items: Tensor) -> Field:
-    """By the kernel alone, which is slow: over some of the items."""
-    return KernelField(process, items[:_PAIRED])
+def of_kac(process: Kac, items: Tensor) -> Field:
+    """By a table of the kernel, over some of the items."""
+    return KacField(process, items[:_PAIRED])
 
 
 def of_phase(process: LangevinProcess, items: Tensor) -> Field:

@@ -8,8 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
-from unstir import physics
+from unstir import physics, spec
 from unstir.data.load import Source
+from unstir.errors import InputError
 from unstir.fields.field import Field
 from unstir.physics import (
     Bridge,
@@ -21,11 +22,20 @@ from unstir.physics import (
     LangevinProcess,
     LinearProcess,
 )
+from unstir.physics.pde import PDE, pde
 from unstir.picture import moments, oracle
+from unstir.picture.coins import Bell
+from unstir.picture.hemisphere import Hemisphere
 from unstir.picture.lines import KacLines, LinearLines
+from unstir.picture.phase import Phase
 from unstir.picture.picture import Picture
+from unstir.picture.plane import Plane
+from unstir.picture.rod import Rod
+from unstir.picture.rows import RowPicture, TablePicture
 from unstir.picture.scene import Scene
-from unstir.picture.strips import Backward, Forward
+from unstir.picture.slab import Slab
+from unstir.picture.strips import Backward, Carried, Forward
+from unstir.picture.tails import Tails
 
 
 @dataclass(frozen=True)
@@ -33,7 +43,7 @@ class Gallery:
     """What is drawn of a family of processes.
 
     Attributes:
-        data: what pictures show where nothing else is asked for.
+        data: what pictures show where nothing else is asked for; None for a law that is drawn by itself.
         exact: gives the exact field of items.
         clock: gives the moments of a strip.
         pictures: all there are; each says itself whether it fits a scene.
@@ -41,9 +51,9 @@ class Gallery:
         steps: of that solver.
     """
 
-    data: str
-    exact: Callable[[Any, Tensor], Field]
-    clock: Callable[[Any], list[float]]
+    data: str | None
+    exact: Callable[[Any, Tensor], Field] | None
+    clock: Callable[[Any], list[float]] | None
     pictures: tuple[Picture, ...]
     solver: str | None = None
     steps: int = 40
@@ -52,15 +62,31 @@ class Gallery:
 STRIPS: tuple[Picture, ...] = (Forward(), Backward())
 
 _GALLERIES: dict[type, Gallery] = {
-    LinearProcess: Gallery("swissroll", oracle.of_linear, moments.by_noise, (*STRIPS, LinearLines())),
-    DampedProcess: Gallery("digits", oracle.of_linear, moments.by_noise, STRIPS),
-    HeatProcess: Gallery("digits", oracle.of_linear, moments.evenly, STRIPS),
-    LangevinProcess: Gallery("swissroll", oracle.of_phase, moments.early, STRIPS),
-    Kac: Gallery("swissroll", oracle.of_kernel, moments.early, (*STRIPS, KacLines()), steps=24),
-    Capacitor: Gallery("swissroll", oracle.of_plates, moments.between, STRIPS, "heun", 30),
-    CoinProcess: Gallery("digits", oracle.of_coins, moments.evenly, STRIPS),
+    LinearProcess: Gallery(
+        "swissroll",
+        oracle.of_linear,
+        moments.by_noise,
+        (*STRIPS, LinearLines(), Plane(), Hemisphere(), Tails()),
+    ),
+    DampedProcess: Gallery("digits", oracle.of_linear, moments.by_noise, (*STRIPS, Rod(), Tails())),
+    HeatProcess: Gallery("digits", oracle.of_linear, moments.evenly, (*STRIPS, Rod())),
+    LangevinProcess: Gallery("swissroll", oracle.of_phase, moments.early, (*STRIPS, Phase(), Plane(25))),
+    Kac: Gallery("swissroll", oracle.of_kac, moments.early, (*STRIPS, KacLines(), Plane()), steps=24),
+    Capacitor: Gallery(
+        "swissroll",
+        oracle.of_plates,
+        moments.between,
+        (Carried(), Backward(), Slab()),
+        solver="heun",
+        steps=24,
+    ),
+    CoinProcess: Gallery("digits", oracle.of_coins, moments.evenly, (*STRIPS, Bell())),
     Bridge: Gallery("digits", oracle.of_bridge, moments.evenly, STRIPS),
+    PDE: Gallery(None, None, None, (RowPicture(), TablePicture())),
 }
+
+# Physics that are no `Process`, beside those of `physics.parse`.
+_OTHERS: dict[str, Callable[..., object]] = {"pde": pde}
 
 
 def gallery(process: object) -> Gallery:
@@ -81,12 +107,19 @@ def parse(text: str) -> object:
     Raises:
         InputError: as `physics.parse`.
     """
-    return physics.parse(text)
+    others = text.strip().partition(":")[0] in _OTHERS
+    return spec.parse("process", text, _OTHERS) if others else physics.parse(text)
 
 
 def scene(process: object, source: Source | None = None, partner: Source | None = None) -> Scene:
-    """A process on data; by default on those that suit its pictures."""
+    """A process on data; by default on those that suit its pictures.
+
+    Raises:
+        InputError: data for a law that is drawn by itself.
+    """
     shown = gallery(process)
+    if shown.data is None and (source is not None or partner is not None):
+        raise InputError("data: these pictures show a law by itself, on a line; leave --data out")
     return Scene(
         process,
         shown.data if source is None else source,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,6 +15,8 @@ from unstir.data import Dataset
 from unstir.data.coder import Coder
 from unstir.data.load import Source
 from unstir.fields.field import Field
+
+T = TypeVar("T")
 
 # Items of the exact field: enough for a smooth picture, few enough for seconds.
 _ITEMS = 1000
@@ -35,9 +37,9 @@ class Scene:
     """
 
     bare: Any
-    source: Source
-    exact: Callable[[Any, Tensor], Field]
-    clock: Callable[[Any], list[float]]
+    source: Source | None
+    exact: Callable[[Any, Tensor], Field] | None
+    clock: Callable[[Any], list[float]] | None
     partner: Source | None = None
     solver: str | None = None
     steps: int = 40
@@ -45,6 +47,8 @@ class Scene:
     @cached_property
     def dataset(self) -> Dataset:
         """At most 1,000 of the data."""
+        if self.source is None:
+            raise TypeError("scene: a law that is drawn by itself has no data")
         return _some(data.load(self.source))
 
     @cached_property
@@ -69,12 +73,12 @@ class Scene:
     @cached_property
     def field(self) -> Field:
         """The exact field of the items."""
-        return self.exact(self.process, self.items)
+        return _there(self.exact)(self.process, self.items)
 
     @cached_property
     def moments(self) -> list[float]:
         """Times of a strip, rising."""
-        return self.clock(self.process)
+        return _there(self.clock)(self.process)
 
 
 def _some(dataset: Dataset) -> Dataset:
@@ -82,3 +86,9 @@ def _some(dataset: Dataset) -> Dataset:
         return dataset
     order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(0))
     return dataset.select(order[:_ITEMS].sort().values)
+
+
+def _there(value: T | None) -> T:
+    if value is None:
+        raise TypeError("scene: a law that is drawn by itself has no data")
+    return value

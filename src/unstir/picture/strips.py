@@ -58,6 +58,37 @@ def backward(scene: Scene, n: int) -> list[Frame]:
     return [Frame(step.time, process.observed(step.state)) for step in picks]
 
 
+def carried(scene: Scene, n: int, count: int = 8) -> list[Frame]:
+    """`n` items carried along field lines to the far plate, where each item has more than one line.
+
+    Times are shares of the way, as counted in steps of the lines' own clock.
+    """
+    process, first = scene.process, scene.items[_chosen(len(scene.items), n)]
+    walk = list(
+        flow.trajectory(
+            process,
+            scene.field,
+            first,
+            solver=flow.Lines(direction="forward"),
+            streams=flow.Streams(_SEED, 0, len(first)),
+        )
+    )
+    last = len(walk) - 1
+    picks = [round(i * last / (count - 1)) for i in range(count)]
+    return [Frame(pick / last, walk[pick].state) for pick in picks]
+
+
+class Carried(Picture):
+    """From plate to plate."""
+
+    name: ClassVar[str] = "forward"
+
+    def draw(self, scene: Scene) -> Figure:
+        look = look_of(scene.dataset, scene.coder)
+        caption = f"{scene.process.name}: {scene.dataset.name} along its field lines, from plate to plate"
+        return _strip(scene, carried(scene, look.count), caption)
+
+
 class Forward(Picture):
     """From data to prior."""
 
