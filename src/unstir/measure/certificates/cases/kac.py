@@ -28,7 +28,7 @@ from unstir.physics.kac import Kac, mixture_density, mixture_velocity
 from unstir.physics.telegraph import telegraph_log_density
 
 _HEUN = 30
-_GRID = 800
+_GRID = 400
 _FLIPS = 300
 _WHEN = 0.4
 _LAST = 0.999  # at the end itself the law has atoms
