@@ -127,3 +127,17 @@ def test_a_network_learns_the_same_lines_by_heart() -> None:
         loss.backward()
         optimizer.step()
     assert error() < 0.4 * before
+
+
+def test_far_from_both_plates_a_networks_guess_weighs_nothing() -> None:
+    process = capacitor(2.0)
+    answer = torch.zeros(1, 5)
+    answer[:, -1] = 2.0
+    x = 1e4 * torch.nn.functional.normalize(torch.randn(50, 4, generator=torch.Generator().manual_seed(0)))
+    t = torch.linspace(-0.5, 1.5, 50)
+    with torch.no_grad():
+        got, known = (PlateField(Answer(a), process, (4,))(x, t) for a in (answer, torch.zeros(1, 5)))
+    assert float(nn.functional.cosine_similarity(got, known).min()) > 0.99
+    with torch.no_grad():  # near by it does
+        got, known = (PlateField(Answer(a), process, (4,))(1e-4 * x, t) for a in (answer, torch.zeros(1, 5)))
+    assert float(nn.functional.cosine_similarity(got, known).min()) < 0.95

@@ -9,7 +9,7 @@ weights, D₊ and D₋ their weighted mean charges, and
 the N + 1 numbers m and ln(a/b) say all of E, m is as bounded as the data, and E_z > 0 between the plates
 whatever a network answers. So these are what it learns, m by its square and a by its cross-entropy:
 
-    m = m₀ + c F,    ln(a/b) = l₀ + 2 F_z
+    m = m₀ + c F,    ln(a/b) = l₀ + 2 F_z/(1 + ‖x‖²/(N ℓ²)),    ℓ = 0.8 L
 
 m₀ and l₀ are those of two Gaussian plates of the data's deviation s, in closed form, and c² the variance that
 the charge ±y has about m₀ there, so that F has variance about 1 from plate to plate. (The paper regresses
@@ -93,8 +93,8 @@ class PlateField(LearnedField[Capacitor]):
     def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """E over the sum of all weights, `(batch, N + 1)`."""
         mean, logit, out, given, level = self._known(x, t)
-        F, F_z = self._answer(given, level, label)
-        mean, logit = mean + out[:, None] * F, logit + 2 * F_z
+        F, F_z = self._answer(x, given, level, label)
+        mean, logit = mean + out[:, None] * F, logit + F_z
         across = torch.tanh(0.5 * logit)[:, None] * x.flatten(1) - mean
         return self.process.field(logit, across, t, x.shape[1:])
 
@@ -111,10 +111,10 @@ class PlateField(LearnedField[Capacitor]):
         wanted_logit, across = process.pulled(PointPlate(data.flatten(1)), far, x, t)
         wanted = torch.tanh(0.5 * wanted_logit)[:, None] * x.flatten(1) - across
         mean, logit, out, given, level = self._known(x, t)
-        F, F_z = self._answer(given, level, None if label is None else label[:n])
+        F, F_z = self._answer(x, given, level, None if label is None else label[:n])
         error = F.float() - ((wanted - mean) / out[:, None]).float()
         share = torch.sigmoid(wanted_logit)
-        crossed = functional.binary_cross_entropy_with_logits(logit.float() + 2 * F_z.float(), share.float())
+        crossed = functional.binary_cross_entropy_with_logits(logit.float() + F_z.float(), share.float())
         least = functional.binary_cross_entropy_with_logits(wanted_logit, share)
         return error.square().mean() + crossed - least.float()
 
@@ -159,10 +159,12 @@ class PlateField(LearnedField[Capacitor]):
             level.to(x.dtype),
         )
 
-    def _answer(self, given: Tensor, level: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
-        """F `(batch, N)` and F_z `(batch,)`, the mean of the last channel."""
+    def _answer(self, x: Tensor, given: Tensor, level: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
+        """F `(batch, N)`, and what is added to l₀, `(batch,)`: from the mean of the last channel."""
         answer: Tensor = self.network(given, level, label).to(given.dtype)
-        return answer[:, :-1].flatten(1), answer[:, -1:].flatten(1).mean(1)
+        # Far off, one plate looks as the other: there a network's guess would outweigh all that is left.
+        far = x.flatten(1).square().mean(1) / (_REACH * self.process.length(x.shape[1:])) ** 2
+        return answer[:, :-1].flatten(1), 2 * answer[:, -1:].flatten(1).mean(1) / (1 + far)
 
 
 def _shared(plate: GaussianPlate, size: Tensor, height: Tensor, dimension: int) -> tuple[Tensor, Tensor]:
