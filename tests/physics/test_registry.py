@@ -84,7 +84,7 @@ def test_the_law_of_noise_is_all_that_tells_poisson_from_edm() -> None:
     [
         (
             "poison",
-            ["'poison' is not known", "did you mean poisson?", "vp, ve, edm, rectified, poisson, yukawa"],
+            ["'poison' is not known", "did you mean poisson?", "vp, ve, edm, rectified, poisson, "],
         ),
         ("EDM", ["did you mean edm?"]),
         ("cold", ["process 'cold' is not known", "Known: vp"]),

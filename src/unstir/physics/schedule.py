@@ -231,4 +231,7 @@ class Constant(Schedule):
         return torch.zeros_like(t)
 
     def time_at(self, ratio: Tensor) -> Tensor:
-        raise InputError("ratio: the noise of inverse heat dissipation is constant; ask for a time instead")
+        raise InputError(
+            "process heat: its noise is constant, so that no time belongs to a noise level; "
+            "likelihoods need one, use blurring"
+        )
