@@ -2,7 +2,7 @@
 
 from unstir.picture.gallery import slug, write
 from unstir.picture.picture import Picture
-from unstir.picture.registry import pictures, scene
+from unstir.picture.registry import parse, pictures, view_of
 from unstir.picture.scene import Scene
 
-__all__ = ["Picture", "Scene", "pictures", "scene", "slug", "write"]
+__all__ = ["Picture", "Scene", "parse", "pictures", "slug", "view_of", "write"]

@@ -59,9 +59,9 @@ class Bell(Picture):
         for i, share in enumerate(_TIMES):
             axes = figure.add_axes((0.02, 0.1 + 0.176 * (len(_TIMES) - 1 - i), 0.96, 0.172))
             law = heads(process, share * process.t_max)
-            axes.bar(range(COINS + 1), law / law.max(), width=0.85, color=BLUE)
+            axes.bar(range(COINS + 1), (law / law.max()).tolist(), width=0.85, color=BLUE)
             if share == 1.0:
-                axes.plot(bell() / bell().max(), color=RED, linewidth=0.8)
+                axes.plot((bell() / bell().max()).tolist(), color=RED, linewidth=0.8)
             axes.text(
                 COINS + 1, 0.75, f"t = {share * process.t_max:.0f}", fontsize=5.5, color=GREY, ha="right"
             )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from unstir.data.load import Source
-from unstir.picture.registry import parse, pictures, scene
+from unstir.picture.registry import parse, pictures, view_of
 
 
 def write(
@@ -24,7 +24,7 @@ def write(
     Raises:
         InputError: an unknown process, or data that it cannot take.
     """
-    view = scene(parse(process), data, partner)
+    view = view_of(parse(process), data, partner)
     for picture in pictures(view):
         figure = picture.draw(view)
         folder.mkdir(parents=True, exist_ok=True)

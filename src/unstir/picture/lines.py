@@ -26,7 +26,7 @@ WEIGHTS, MEANS, VARIANCES = (
     torch.tensor(values, dtype=torch.float64)
     for values in ((0.35, 0.45, 0.2), (-0.7, 0.15, 0.8), (0.01, 0.015, 0.004))
 )
-_LINES, _TIMES = 40, 160
+_LINES, _TIMES = 40, 120
 _REACH = 3.0  # of the picture, up and down
 _WIDE = 6.0
 _FIRST, _LAST = 0.01, 1.5  # noise seen, of a process that goes on to much more
@@ -65,7 +65,7 @@ class Lines(Picture):
         shade = (bundle.density / bundle.density.amax(0)) ** 0.7
         low, high = float(bundle.x[0]), float(bundle.x[-1])
         axes.imshow(
-            shade,
+            shade.numpy(),
             origin="lower",
             aspect="auto",
             extent=(0, 1, low, high),
@@ -108,7 +108,7 @@ class KacLines(Lines):
     def bundle(self, scene: Scene) -> LineBundle:
         process: Kac = scene.bare
         # Closer together early, where the fronts are.
-        clock = torch.linspace(0, 0.999, _TIMES // 4, dtype=torch.float64) ** 2
+        clock = torch.linspace(0, 0.999, _TIMES // 3, dtype=torch.float64) ** 2
         times = process.t_min + clock * (process.t_max - process.t_min)
         x = torch.linspace(-4, 4, 301, dtype=torch.float64)
         mixture = WEIGHTS, MEANS, VARIANCES.sqrt()
@@ -119,7 +119,7 @@ class KacLines(Lines):
 
 
 def _grid() -> Tensor:
-    return torch.linspace(-_WIDE, _WIDE, 601, dtype=torch.float64)
+    return torch.linspace(-_WIDE, _WIDE, 481, dtype=torch.float64)
 
 
 def _seen(process: LinearProcess) -> Tensor:

@@ -16,6 +16,7 @@ from unstir.data.levels import Levels
 from unstir.errors import InputError
 from unstir.picture.canvas import BLUE, MASK, Axes
 
+_POINTS = 800
 _SIDE = 3  # of a mosaic
 _SPREAD = 0.5  # of greys in 0…1: more than data have
 
@@ -37,7 +38,9 @@ class Look(ABC):
 class PointsLook(Look):
     """Points in the plane of the first two columns, in a frame that follows the middle 80 % of them."""
 
-    count: int = 800
+    @property
+    def count(self) -> int:
+        return _POINTS
 
     def show(self, axes: Axes, states: Tensor) -> None:
         size = float(torch.quantile(states.abs(), 0.8)) * 1.9
@@ -55,7 +58,7 @@ class MosaicLook(Look):
     def show(self, axes: Axes, states: Tensor) -> None:
         padded = functional.pad(self.colours(states[: self.count]), (0, 0, 0, 1, 0, 1), value=1.0)
         rows = [torch.cat(list(row), 1) for row in torch.split(padded, _SIDE)]
-        axes.imshow(torch.cat(rows, 0)[:-1, :-1], interpolation="nearest", aspect="auto")
+        axes.imshow(torch.cat(rows, 0)[:-1, :-1].numpy(), interpolation="nearest", aspect="auto")
 
     @abstractmethod
     def colours(self, states: Tensor) -> Tensor:

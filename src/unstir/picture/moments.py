@@ -7,6 +7,7 @@ import torch
 from unstir.physics import Capacitor, LinearProcess, Process
 
 COUNT = 8
+_STEPS = 28
 # Noise over signal, B/A, where data have standard deviation ½.
 _RATIOS = (0.05, 0.12, 0.25, 0.5, 1.0, 2.5)
 
@@ -27,7 +28,12 @@ def between(process: Capacitor) -> list[float]:
     return process.times(COUNT).flip(0).tolist()
 
 
-def early(process: Process) -> list[float]:
+def early(process: Process, count: int = COUNT) -> list[float]:
     """Closer and closer together towards the data."""
-    clock = torch.linspace(0, 1, COUNT, dtype=torch.float64) ** 2
+    clock = torch.linspace(0, 1, count, dtype=torch.float64) ** 2
     return (process.t_min + clock * (process.t_max - process.t_min)).tolist()
+
+
+def walk_early(process: Process) -> list[float]:
+    """Steps of a walk from prior to data, so spaced; the solver's last one ends at the data."""
+    return early(process, _STEPS)[:0:-1]

@@ -41,6 +41,11 @@ class Phase(Picture):
         figure, row = frames([f"t = {share * process.t_max:.3g}" for share in _CLOCK], caption)
         for axes, law in zip(row, densities(process, _CLOCK, _CELLS), strict=True):
             axes.imshow(
-                (law / law.max()) ** 0.6, origin="lower", cmap=DENSITY, vmin=0, vmax=1.1, aspect="auto"
+                ((law / law.max()) ** 0.6).numpy(),
+                origin="lower",
+                cmap=DENSITY,
+                vmin=0,
+                vmax=1.1,
+                aspect="auto",
             )
         return figure

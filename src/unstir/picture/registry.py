@@ -49,6 +49,7 @@ class Gallery:
         pictures: all there are; each says itself whether it fits a scene.
         solver: of strips backward, where not the process's own.
         steps: of that solver.
+        walk: gives falling times in place of the solver's own.
     """
 
     data: str | None
@@ -57,6 +58,7 @@ class Gallery:
     pictures: tuple[Picture, ...]
     solver: str | None = None
     steps: int = 40
+    walk: Callable[[Any], list[float]] | None = None
 
 
 STRIPS: tuple[Picture, ...] = (Forward(), Backward())
@@ -71,7 +73,9 @@ _GALLERIES: dict[type, Gallery] = {
     DampedProcess: Gallery("digits", oracle.of_linear, moments.by_noise, (*STRIPS, Rod(), Tails())),
     HeatProcess: Gallery("digits", oracle.of_linear, moments.evenly, (*STRIPS, Rod())),
     LangevinProcess: Gallery("swissroll", oracle.of_phase, moments.early, (*STRIPS, Phase(), Plane(25))),
-    Kac: Gallery("swissroll", oracle.of_kac, moments.early, (*STRIPS, KacLines(), Plane()), steps=24),
+    Kac: Gallery(
+        "swissroll", oracle.of_kac, moments.early, (*STRIPS, KacLines(), Plane()), walk=moments.walk_early
+    ),
     Capacitor: Gallery(
         "swissroll",
         oracle.of_plates,
@@ -111,7 +115,7 @@ def parse(text: str) -> object:
     return spec.parse("process", text, _OTHERS) if others else physics.parse(text)
 
 
-def scene(process: object, source: Source | None = None, partner: Source | None = None) -> Scene:
+def view_of(process: object, source: Source | None = None, partner: Source | None = None) -> Scene:
     """A process on data; by default on those that suit its pictures.
 
     Raises:
@@ -128,6 +132,7 @@ def scene(process: object, source: Source | None = None, partner: Source | None 
         partner,
         shown.solver,
         shown.steps,
+        shown.walk,
     )
 
 

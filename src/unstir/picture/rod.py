@@ -51,7 +51,7 @@ class Rod(Picture):
         u = temperatures(process, profile(), times)
         span = (float(times[0]), float(times[-1]))
         heat.imshow(
-            u.T,
+            u.T.numpy(),
             origin="lower",
             aspect="auto",
             extent=(*span, 0, _LENGTH),

@@ -71,7 +71,7 @@ def _show(axes: Axes, process: PDE) -> None:
     # Each moment by its own greatest density; a root lifts what is spread out.
     shade = density / density.abs().amax(1, keepdim=True)
     shade = shade.sign() * shade.abs() ** 0.6
-    axes.imshow(shade.T, origin="lower", aspect="auto", cmap="RdBu", vmin=-1.15, vmax=1.15)
+    axes.imshow(shade.T.numpy(), origin="lower", aspect="auto", cmap="RdBu", vmin=-1.15, vmax=1.15)
     framed(axes)
 
 

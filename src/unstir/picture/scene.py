@@ -34,6 +34,7 @@ class Scene:
         partner: of a second data set, or None.
         solver: of strips backward; by default the process's own.
         steps: of that solver.
+        walk: gives falling times in place of the solver's own.
     """
 
     bare: Any
@@ -43,6 +44,7 @@ class Scene:
     partner: Source | None = None
     solver: str | None = None
     steps: int = 40
+    walk: Callable[[Any], list[float]] | None = None
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -79,6 +81,11 @@ class Scene:
     def moments(self) -> list[float]:
         """Times of a strip, rising."""
         return _there(self.clock)(self.process)
+
+    @property
+    def times(self) -> list[float] | None:
+        """Of strips backward, falling; None for the solver's own."""
+        return None if self.walk is None else self.walk(self.process)
 
 
 def _some(dataset: Dataset) -> Dataset:

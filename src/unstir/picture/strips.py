@@ -52,7 +52,11 @@ def backward(scene: Scene, n: int) -> list[Frame]:
     streams = flow.Streams(_SEED, 0, n)
     x = streams.draw(lambda g: process.prior(1, shape, g))
     solver = None if scene.solver is None else flow.parse_solver(scene.solver, process)
-    walk = list(flow.trajectory(process, scene.field, x, solver=solver, steps=scene.steps, streams=streams))
+    walk = list(
+        flow.trajectory(
+            process, scene.field, x, solver=solver, steps=scene.steps, times=scene.times, streams=streams
+        )
+    )
     inner = [min(walk, key=lambda step: abs(step.time - time)) for time in scene.moments[-2:0:-1]]
     picks = [walk[0], *inner, walk[-1]]
     return [Frame(step.time, process.observed(step.state)) for step in picks]
