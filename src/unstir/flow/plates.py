@@ -43,6 +43,10 @@ class Lines(Solver[Capacitor]):
     launch: float = 0.01
     stochastic = True
 
+    @property
+    def needs_start(self) -> bool:
+        return self.direction == "forward"
+
     def __post_init__(self) -> None:
         if self.direction not in ("backward", "forward"):
             raise InputError(f"direction={self.direction}: lines are followed backward or forward")

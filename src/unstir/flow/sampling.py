@@ -104,6 +104,10 @@ def sample_steps(
     solver = parse_solver(solver, process) if isinstance(solver, str) else solver or default_solver(process)
     steps = solver.usual_steps(process) if steps is None else steps
     shape = _shape(field, shape)
+    if start is None and solver.needs_start:
+        raise InputError(
+            "start: this solver goes from given items; give them (--from DATA on the command line)"
+        )
     if start is not None and start.shape != (n, *shape):
         raise InputError(f"start: has shape {tuple(start.shape)}; give one item a sample: {(n, *shape)}")
     if n < 1 or batch < 1 or first < 0:

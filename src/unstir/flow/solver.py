@@ -122,6 +122,11 @@ class Solver(ABC, Generic[P]):
     # Whether samples need their own streams of random numbers on the way.
     stochastic: bool = False
 
+    @property
+    def needs_start(self) -> bool:
+        """Whether there is no prior to start from, only given items."""
+        return False
+
     def path(self, process: P, field: Field, times: Sequence[float], shape: tuple[int, ...]) -> Path[P]:
         """What this solver walks, for items of `shape`."""
         return Path(process, field, times)
