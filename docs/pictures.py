@@ -1,4 +1,4 @@
-"""Make the README's pictures: `python docs/pictures.py --run runs/demo` (about a minute).
+"""Make the README's pictures: `python docs/pictures.py --run runs/demo` (two or three minutes).
 
 All are what `unstir picture` draws, with noise ranges short enough to be seen beside the data. Only the one
 at the top is put together here: a spiral by the exact field, and images of a trained run, born from noise.

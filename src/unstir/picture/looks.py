@@ -18,7 +18,7 @@ from unstir.picture.canvas import BLUE, MASK, Axes
 
 _POINTS = 800
 _SIDE = 3  # of a mosaic
-_SPREAD = 0.5  # of greys in 0…1: more than data have
+_SPREAD = 0.45  # of greys in 0…1: more than data have
 
 
 class Look(ABC):
@@ -74,10 +74,11 @@ class ImagesLook(MosaicLook):
     def colours(self, states: Tensor) -> Tensor:
         black, white = (self.coder.to_model(torch.full((1, 1, 1, 1), v)).item() for v in (0.0, 255.0))
         x = ((states.double() - black) / (white - black)).expand(-1, 3, -1, -1).permute(0, 2, 3, 1)
-        spread = float(x.std())
-        if spread > _SPREAD:
-            x = 0.5 + (x - x.mean()) / (4 * spread)
-        return x.clamp(0, 1)
+        spread = max(float(x.std()), 1e-6)
+        fitted = 0.5 + (x - x.mean()) / (4 * spread)
+        # From the one to the other by and by, for a strip without a jump.
+        noisy = min(max((spread - _SPREAD) / _SPREAD, 0.0), 1.0)
+        return torch.lerp(x.clamp(0, 1), fitted.clamp(0, 1), noisy)
 
 
 @dataclass(frozen=True)
