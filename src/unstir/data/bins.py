@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unstir.data.dataset import Dataset
+from unstir.data.dataset import Dataset, Kind
 from unstir.data.wording import quoted
 from unstir.errors import InputError
 
@@ -47,6 +47,11 @@ class Bins:
     def kind(self) -> str:
         """By which `coder_from_dict` knows it again."""
         return "bins"
+
+    @property
+    def holds(self) -> Kind:
+        """The kind of data it codes."""
+        return "table"
 
     @classmethod
     def fit(cls, dataset: Dataset, states: int) -> Bins:

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from unstir.data.dataset import Kind
+
 
 class Coder(Protocol):
     """Found from a data set, kept by a run as plain values."""
@@ -14,6 +16,11 @@ class Coder(Protocol):
     @property
     def kind(self) -> str:
         """By which `coder_from_dict` knows it again."""
+        ...
+
+    @property
+    def holds(self) -> Kind:
+        """The kind of data it codes."""
         ...
 
     def to_model(self, values: Tensor) -> Tensor:

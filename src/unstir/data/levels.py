@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unstir.data.dataset import Dataset
+from unstir.data.dataset import Dataset, Kind
 from unstir.data.wording import quoted
 from unstir.errors import InputError
 
@@ -46,6 +46,11 @@ class Levels:
     def kind(self) -> str:
         """By which `coder_from_dict` knows it again."""
         return "levels"
+
+    @property
+    def holds(self) -> Kind:
+        """The kind of data it codes."""
+        return "image"
 
     @classmethod
     def fit(cls, dataset: Dataset, states: int) -> Levels:

@@ -59,6 +59,11 @@ class Scaling:
             if not (math.isfinite(scale) and scale > 0):
                 raise InputError(f"scaling: scale[{i}]={scale}, give a finite number above 0")
 
+    @property
+    def holds(self) -> Kind:
+        """The kind of data it codes."""
+        return self.kind
+
     @classmethod
     def fit(cls, dataset: Dataset) -> Scaling:
         """The scaling in which `dataset` has mean 0 and standard deviation STD.

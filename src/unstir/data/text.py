@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unstir.data.dataset import Dataset
+from unstir.data.dataset import Dataset, Kind
 from unstir.data.limits import check_memory
 from unstir.data.wording import counted, quoted, reason, shown
 from unstir.errors import InputError
@@ -98,6 +98,11 @@ class Letters:
     def kind(self) -> str:
         """By which `coder_from_dict` knows it again."""
         return "letters"
+
+    @property
+    def holds(self) -> Kind:
+        """The kind of data it codes."""
+        return "text"
 
     @classmethod
     def fit(cls, dataset: Dataset) -> Letters:

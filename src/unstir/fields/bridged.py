@@ -19,7 +19,7 @@ from unstir.fields.field import Slice
 from unstir.fields.learned import LearnedField
 from unstir.physics import Bridge, CosineModes
 from unstir.physics.bridge import clock
-from unstir.physics.process import per_item
+from unstir.physics.process import per_item, stratified
 
 _LEAST = 1e-6
 
@@ -40,8 +40,7 @@ class BridgeField(LearnedField[Bridge]):
 
     def loss(self, data: Tensor, generator: torch.Generator, label: Tensor | None = None) -> Tensor:
         """Mean squared error of F, over the paper's time."""
-        n = len(data)
-        u = (torch.arange(n) + torch.rand(n, generator=generator, device=generator.device).cpu()) / n
+        u = stratified(len(data), generator, torch.float32)
         t = clock(u.double()).float().to(data.device)
         x = self.process.perturb(data, t, generator)
         guess, out, given, level = self._known(x, t)

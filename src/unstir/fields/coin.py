@@ -22,6 +22,7 @@ from torch.nn import functional
 
 from unstir.fields.learned import LearnedField
 from unstir.physics.coins import CoinProcess
+from unstir.physics.process import stratified
 
 CROSS_ENTROPY = 1e-3  # λ
 
@@ -59,7 +60,7 @@ class CoinField(LearnedField[CoinProcess]):
         """The bound in nats a coin, and λ times the cross-entropy, at times drawn evenly."""
         process = self.process
         # One time in each of the batch's even shares of 1 … T.
-        shares = (torch.arange(len(data)) + torch.rand(len(data), generator=generator)) / len(data)
+        shares = stratified(len(data), generator, torch.float32)
         t = (shares * process.steps).floor().clamp_max(process.steps - 1).to(data.device) + 1
         x = process.perturb(data, t, generator)
         log_prediction = self._log_prediction(x, t, label)

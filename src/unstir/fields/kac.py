@@ -12,7 +12,7 @@ from torch import Tensor
 
 from unstir.fields.learned import LearnedField
 from unstir.physics import Kac
-from unstir.physics.process import per_item
+from unstir.physics.process import per_item, stratified
 
 
 class KacField(LearnedField[Kac]):
@@ -26,8 +26,7 @@ class KacField(LearnedField[Kac]):
 
     def loss(self, data: Tensor, generator: torch.Generator, label: Tensor | None = None) -> Tensor:
         """The mean squared error of F over times t = u², u uniform: half lie in the first quarter."""
-        n = len(data)
-        uniform = (torch.arange(n) + torch.rand(n, generator=generator, dtype=torch.float64)) / n
+        uniform = stratified(len(data), generator)
         t = (self.process.t_min + uniform**2 * (self.process.t_max - self.process.t_min)).to(data.device)
         x = self.process.perturb(data, t, generator)
         slope, rest, size = self.process.regression(t)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unstir.errors import InputError
+from unstir.flow.grouped import check_tolerances, dormand_prince, in_groups
 from unstir.flow.solver import LinearPath, LinearSolver
 from unstir.flow.streams import Streams
 
@@ -36,22 +36,17 @@ class Adaptive(LinearSolver):
     atol: float = 1e-4
 
     def __post_init__(self) -> None:
-        if not (0 < self.rtol < 1 and 0 < self.atol < 1):
-            raise InputError(f"adaptive: rtol={self.rtol:g}, atol={self.atol:g}; give tolerances in (0, 1)")
+        check_tolerances(self.rtol, self.atol)
 
     def step(
         self, path: LinearPath, x: Tensor, streams: Streams, label: Tensor | None
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        size = self.group(x.shape[1:])
-        labels = [None] * math.ceil(len(x) / size) if label is None else list(torch.split(label, size))
-        walks = [self._solve(path, xs, ls) for xs, ls in zip(torch.split(x, size), labels, strict=True)]
+        solved = in_groups(self.group(x.shape[1:]), x, label, lambda xs, ls: self._solve(path, xs, ls))
         for i in range(1, len(path.times)):
-            state = torch.cat([walk[i] for walk in walks]) * path.B[i]
+            state = solved[i] * path.B[i]
             yield state, path.slices[i](state, label)
 
     def _solve(self, path: LinearPath, x: Tensor, label: Tensor | None) -> Tensor:
-        from torchdiffeq import odeint
-
         process = path.process
         level = torch.tensor([-math.log(min(ratio, 1e6)) for ratio in path.ratio], dtype=torch.float64)
 
@@ -63,19 +58,7 @@ class Adaptive(LinearSolver):
             relative = process.relative(time, x.shape[1:])
             return d * (relative / ratio).to(d)
 
-        def worst(z: Tensor) -> Tensor:
-            return z.reshape(len(x), -1).square().mean(1).max().sqrt()
-
-        solved: Tensor = odeint(
-            slope,
-            x / path.B[0],
-            level,
-            rtol=self.rtol,
-            atol=self.atol,
-            method="dopri5",
-            options={"norm": worst, "dtype": torch.float64, "step_t": level[-1:]},
-        )
-        return solved
+        return dormand_prince(slope, x / path.B[0], level, self.rtol, self.atol)
 
     def evaluations(self, steps: int) -> None:
         return None

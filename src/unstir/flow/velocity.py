@@ -10,12 +10,11 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from unstir.errors import InputError
+from unstir.flow.grouped import check_tolerances, dormand_prince, in_groups
 from unstir.flow.solver import Path, Solver
 from unstir.flow.streams import Streams
 from unstir.physics import FlowProcess
@@ -24,15 +23,6 @@ from unstir.physics import FlowProcess
 _GROUP = 16384
 # The adaptive solver leaves the last of so many steps to Euler.
 _FINE = 1000
-
-
-@runtime_checkable
-class Timed(Protocol):
-    """A process that knows where along its clock steps are needed."""
-
-    def times(self, n: int) -> Tensor:
-        """`n` times, 2 or more, falling from t_max to t_min, both among them."""
-        ...
 
 
 class VelocitySolver(Solver[FlowProcess]):
@@ -104,24 +94,19 @@ class VelocityAdaptive(VelocitySolver):
     atol: float = 1e-4
 
     def __post_init__(self) -> None:
-        if not (0 < self.rtol < 1 and 0 < self.atol < 1):
-            raise InputError(f"adaptive: rtol={self.rtol:g}, atol={self.atol:g}; give tolerances in (0, 1)")
+        check_tolerances(self.rtol, self.atol)
 
     def walk(
         self, path: Path[FlowProcess], x: Tensor, streams: Streams, label: Tensor | None
     ) -> Iterator[tuple[Tensor, Tensor]]:
         if len(path.times) < 2:
             return
-        size = self.group(x.shape[1:])
-        labels = [None] * math.ceil(len(x) / size) if label is None else list(torch.split(label, size))
-        walks = [self._solve(path, xs, ls) for xs, ls in zip(torch.split(x, size), labels, strict=True)]
+        solved = in_groups(self.group(x.shape[1:]), x, label, lambda xs, ls: self._solve(path, xs, ls))
         for i in range(1, len(path.times)):
-            state = torch.cat([walk[i] for walk in walks])
+            state = solved[i]
             yield state, path.slices[i](state, label)
 
     def _solve(self, path: Path[FlowProcess], x: Tensor, label: Tensor | None) -> Tensor:
-        from torchdiffeq import odeint
-
         # Time runs on as −t. The guess of a first step may look beyond the end.
         clock = -torch.tensor(path.times, dtype=torch.float64)
 
@@ -129,19 +114,7 @@ class VelocityAdaptive(VelocitySolver):
             time = -float(s.clamp(clock[0], clock[-1]))
             return -velocity(Path(path.process, path.field, [time]), 0, state, label)[0]
 
-        def worst(state: Tensor) -> Tensor:
-            return state.reshape(len(x), -1).square().mean(1).max().sqrt()
-
-        solved: Tensor = odeint(
-            slope,
-            x,
-            clock,
-            rtol=self.rtol,
-            atol=self.atol,
-            method="dopri5",
-            options={"norm": worst, "dtype": torch.float64, "step_t": clock[-1:]},
-        )
-        return solved
+        return dormand_prince(slope, x, clock, self.rtol, self.atol)
 
     def times(self, process: FlowProcess, steps: int) -> list[float]:
         end = spaced(process, _FINE)[-1]
@@ -163,7 +136,5 @@ def velocity(path: Path[FlowProcess], i: int, x: Tensor, label: Tensor | None) -
 
 
 def spaced(process: FlowProcess, steps: int) -> list[float]:
-    """Where `steps` steps begin, spaced as the process says or evenly; the last of them ends at t_min."""
-    if isinstance(process, Timed):
-        return process.times(steps + 1)[:-1].tolist()
-    return torch.linspace(process.t_max, process.t_min, steps + 1, dtype=torch.float64)[:-1].tolist()
+    """Where `steps` steps begin, spaced as the process says; the last of them ends at t_min."""
+    return process.times(steps + 1)[:-1].tolist()

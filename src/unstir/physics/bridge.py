@@ -28,7 +28,7 @@ from unstir import spec
 from unstir.errors import InputError
 from unstir.physics.basis import CosineModes
 from unstir.physics.degrade import Blur, Coarse, Degradation, Hole, Untouched
-from unstir.physics.process import Process, check_state, per_item
+from unstir.physics.process import Process, check_kept, check_state, per_item
 
 _LARGEST_RESERVOIR = 2**24  # numbers kept of degraded training images
 # √β of the paper rises in a straight line from this share of its largest value to the middle, then falls.
@@ -155,11 +155,9 @@ class Bridge(Process):
 
     def restored(self, kept: Mapping[str, Tensor]) -> Bridge:
         """With what `kept` gave."""
-        if set(kept) != {"moments", "reservoir"} or kept["moments"].shape[1:] != kept["reservoir"].shape[1:]:
-            raise InputError(
-                f"process {self.name}: the run holds {', '.join(sorted(kept)) or 'nothing'} of it, "
-                "not moments and reservoir of one shape; train it again"
-            )
+        fits = set(kept) == {"moments", "reservoir"}
+        fits = fits and kept["moments"].shape[1:] == kept["reservoir"].shape[1:]
+        check_kept(self.name, kept, "moments and reservoir of one shape", fits=fits)
         return dataclasses.replace(self, moments=kept["moments"], reservoir=kept["reservoir"])
 
     def wiener(self, shape: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:

@@ -33,7 +33,7 @@ from unstir.errors import InputError
 from unstir.physics.linear import DATA_STD
 from unstir.physics.noise import StudentT
 from unstir.physics.plate import GaussianPlate, Plate, PointPlate, combined
-from unstir.physics.process import FlowProcess, check_state, per_item
+from unstir.physics.process import FlowProcess, check_kept, check_state, per_item
 
 _FIRST = 2e-3  # the last time before the near plate
 _BEND = 0.1  # of s: nearer to a plate than this times are told apart evenly, further off by their logarithm
@@ -161,11 +161,7 @@ class Capacitor(FlowProcess):
 
     def restored(self, kept: Mapping[str, Tensor]) -> Capacitor:
         """With a kept far plate."""
-        if set(kept) != {"far"} or not len(kept["far"]):
-            raise InputError(
-                f"process {self.name}: the run holds {', '.join(sorted(kept)) or 'nothing'} of it, not far; "
-                "train it again"
-            )
+        check_kept(self.name, kept, "far", fits=set(kept) == {"far"} and len(kept["far"]) > 0)
         return dataclasses.replace(self, far=kept["far"])
 
     def pulled(self, near: Plate, far: Plate, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:

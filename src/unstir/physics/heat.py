@@ -19,6 +19,7 @@ from torch import Tensor
 
 from unstir.errors import InputError
 from unstir.physics.linear import LinearProcess
+from unstir.physics.process import check_kept, stratified
 
 _LARGEST_RESERVOIR = 10_000  # items whose blurred modes are kept
 _SMALLEST_MODE = 1e-3  # of the noise: less than that of a mode is not kept
@@ -45,7 +46,7 @@ class DampedProcess(LinearProcess):
 
     def restored(self, kept: Mapping[str, Tensor]) -> DampedProcess:
         """With a kept spectrum."""
-        _check_names(self.name, kept, {"spectrum"})
+        check_kept(self.name, kept, "spectrum", fits=set(kept) == {"spectrum"})
         return dataclasses.replace(self, spectrum=kept["spectrum"])
 
     def level(self, t: Tensor, log_mixing: Tensor) -> Tensor:
@@ -77,7 +78,7 @@ class HeatProcess(DampedProcess):
 
     def prepared(self, items: Tensor, partner: Tensor | None = None) -> HeatProcess:
         """With spectrum and reservoir of `items`."""
-        super().prepared(items, partner)
+        LinearProcess.prepared(self, items, partner)  # refuses a partner
         shape = items.shape[1:]
         spectrum = _spectrum(self.basis.coordinates(items))
         factor = self._last_factor(shape).expand(shape).flatten()
@@ -100,7 +101,8 @@ class HeatProcess(DampedProcess):
 
     def restored(self, kept: Mapping[str, Tensor]) -> HeatProcess:
         """With what `kept` gave."""
-        _check_names(self.name, kept, {"spectrum", "reservoir", "modes"})
+        names = {"spectrum", "reservoir", "modes"}
+        check_kept(self.name, kept, ", ".join(sorted(names)), fits=set(kept) == names)
         spectrum, reservoir, modes = kept["spectrum"], kept["reservoir"], kept["modes"]
         inside = modes.dtype == torch.int64 and bool(((modes >= 0) & (modes < spectrum.numel())).all())
         if not inside or reservoir.shape != (len(reservoir), len(modes)) or not len(reservoir):
@@ -161,7 +163,7 @@ class HeatProcess(DampedProcess):
 
     def training_times(self, n: int, mean: float, std: float, generator: torch.Generator) -> Tensor:
         """Every blur alike, the last one too, `(n,)`, float32; there are no noise levels to choose."""
-        uniform = (torch.arange(n) + torch.rand(n, generator=generator, dtype=torch.float64)) / n
+        uniform = stratified(n, generator)
         return (self.t_min + uniform * (self.t_max - self.t_min)).float()
 
     def level(self, t: Tensor, log_mixing: Tensor) -> Tensor:
@@ -181,11 +183,3 @@ def _spectrum(u: Tensor) -> Tensor:
         variance = variance.mean(0, keepdim=True)
     variance = variance.expand(u.shape[1:])
     return variance.clamp_min(1e-4 * float(variance.max())).float().cpu().contiguous()
-
-
-def _check_names(name: str, kept: Mapping[str, Tensor], wanted: set[str]) -> None:
-    if set(kept) != wanted:
-        raise InputError(
-            f"process {name}: the run holds {', '.join(sorted(kept)) or 'nothing'} of it, "
-            f"not {', '.join(sorted(wanted))}; train it again"
-        )

@@ -119,10 +119,6 @@ class Kac(FlowProcess):
         V = telegraph_variance(self.g(t), self.a, self.speed)
         return 0.25 * (0.5 * V.log() - (self.f(t).clamp_min(1e-2) * std).log())
 
-    def times(self, n: int) -> Tensor:
-        """`n` times from `t_max` down to `t_min`, float64, evenly spaced: the speed is bounded."""
-        return torch.linspace(self.t_max, self.t_min, n, dtype=torch.float64)
-
     def perturb(self, data: Tensor, t: Tensor, generator: torch.Generator) -> Tensor:
         """Draw x_t = f y + K_g given y = `data`."""
         check_state("data", data, t)

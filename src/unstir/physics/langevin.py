@@ -32,7 +32,7 @@ from torch import Tensor
 from unstir import spec
 from unstir.errors import InputError
 from unstir.physics.linear import squared_distances
-from unstir.physics.process import FlowProcess, check_state, per_item
+from unstir.physics.process import FlowProcess, check_state, per_item, stratified
 
 # L has a limit as τ → 0; float64 has reached it here.
 _SMALLEST_TIME = 1e-12
@@ -146,7 +146,7 @@ class LangevinProcess(FlowProcess):
 
     def training_times(self, n: int, mean: float, std: float, generator: torch.Generator) -> Tensor:
         """Times to train a field at, `(n,)`, float64: ln σ ~ N(mean, std²), stratified over the batch."""
-        uniform = (torch.arange(n) + torch.rand(n, generator=generator, dtype=torch.float64)) / n
+        uniform = stratified(n, generator)
         return self.time_at(torch.exp(mean + std * torch.special.ndtri(uniform.clamp(1e-9, 1 - 1e-9))))
 
     def state_shape(self, shape: Sequence[int]) -> tuple[int, ...]:

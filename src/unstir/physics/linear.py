@@ -24,7 +24,7 @@ from torch import Tensor
 from unstir.physics.basis import Basis, Pixel
 from unstir.physics.damping import Damping
 from unstir.physics.noise import Gaussian, Noise
-from unstir.physics.process import FlowProcess, check_state, per_item
+from unstir.physics.process import FlowProcess, check_state, per_item, stratified
 from unstir.physics.schedule import Linear, Schedule
 
 # The standard deviation of the data for which the published noise ranges were made (Karras 2022).
@@ -208,7 +208,7 @@ class LinearProcess(FlowProcess):
         Stratified over the batch: item i has its own n-th of the law's mass. `mean` and `std` are for data
         of standard deviation ½.
         """
-        uniform = (torch.arange(n) + torch.rand(n, generator=generator, dtype=torch.float64)) / n
+        uniform = stratified(n, generator)
         normal = torch.special.ndtri(uniform.clamp(1e-9, 1 - 1e-9))
         return self.time_at(self.scale * torch.exp(mean + std * normal)).float()
 

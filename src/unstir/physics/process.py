@@ -132,6 +132,25 @@ class FlowProcess(Process):
     def velocity(self, x: Tensor, t: Tensor, prediction: Tensor) -> Tensor:
         """dx/dt of the deterministic flow, from that posterior mean."""
 
+    def times(self, n: int) -> Tensor:
+        """`n` times from `t_max` down to `t_min`, float64, where steps are needed: evenly by default."""
+        return torch.linspace(self.t_max, self.t_min, n, dtype=torch.float64)
+
+
+def check_kept(name: str, kept: Mapping[str, Tensor], wanted: str, *, fits: bool) -> None:
+    """Raise where what a run has kept does not fit: it should be `wanted`."""
+    if not fits:
+        raise InputError(
+            f"process {name}: the run holds {', '.join(sorted(kept)) or 'nothing'} of it, "
+            f"not {wanted}; train it again"
+        )
+
+
+def stratified(n: int, generator: torch.Generator, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Uniform draws in [0, 1), `(n,)` on the CPU, one in each n-th: item i has its own share of a law."""
+    draws = torch.rand(n, generator=generator, device=generator.device, dtype=dtype).cpu()
+    return (torch.arange(n) + draws) / n
+
 
 def check_state(name: str, x: Tensor, t: Tensor) -> None:
     """Raise where `x` is no floating batch or `t` is not one time for each of it."""

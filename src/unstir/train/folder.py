@@ -51,9 +51,8 @@ class DataInfo(BaseModel):
         if len(self.shape) != (3 if self.kind == "image" else 1):
             raise ValueError(f"shape {self.shape} is not that of one {self.kind}")
         coder = coder_from_dict(self.scaling)
-        kind = {"bins": "table", "levels": "image", "letters": "text"}.get(coder.kind, coder.kind)
         columns = self.kind == "table" and isinstance(coder, Scaling) and len(coder.shift)
-        if kind != self.kind or (columns and columns != self.shape[0]):
+        if coder.holds != self.kind or (columns and columns != self.shape[0]):
             raise ValueError("scaling is not that of the data")
         return self
 

@@ -242,7 +242,11 @@ def _partner(config: TrainConfig, coder: Coder) -> torch.Tensor | None:
 
 def model_units(coder: Coder, values: torch.Tensor) -> torch.Tensor:
     """All items in model units, a part at a time: a coder works in float64, eight times what bytes take."""
-    return torch.cat([coder.to_model(part) for part in torch.split(values, _PART)])
+    first = coder.to_model(values[:1])
+    items = torch.empty((len(values), *first.shape[1:]), dtype=first.dtype)
+    for part, given in zip(torch.split(items, _PART), torch.split(values, _PART), strict=True):
+        part.copy_(coder.to_model(given))
+    return items
 
 
 def _threads(trainer: Trainer) -> int:

@@ -60,8 +60,24 @@ class Kernel(ABC):
         """log of the mass that is left."""
 
 
+class LastingKernel(Kernel):
+    """No mass dies."""
+
+    def rate(self, squared: Tensor, dimension: int, t: float) -> Tensor:
+        return torch.zeros_like(squared)
+
+    def deaths(self, t: float) -> float:
+        return 0.0
+
+    def draw_dying(self, n: int, dimension: int, t: float, generator: torch.Generator) -> Tensor:
+        return torch.zeros(n, dimension, dtype=torch.float64)
+
+    def log_mass(self, t: float) -> float:
+        return 0.0
+
+
 @dataclass(frozen=True)
-class HeatKernel(Kernel):
+class HeatKernel(LastingKernel):
     """Gaussian."""
 
     def law(self, t: float) -> tuple[Noise, float]:
@@ -70,21 +86,9 @@ class HeatKernel(Kernel):
     def expansion(self, t: float) -> float:
         return 0.5 / t
 
-    def rate(self, squared: Tensor, dimension: int, t: float) -> Tensor:
-        return torch.zeros_like(squared)
-
-    def deaths(self, t: float) -> float:
-        return 0.0
-
-    def draw_dying(self, n: int, dimension: int, t: float, generator: torch.Generator) -> Tensor:
-        return torch.zeros(n, dimension, dtype=torch.float64)
-
-    def log_mass(self, t: float) -> float:
-        return 0.0
-
 
 @dataclass(frozen=True)
-class PoissonKernel(Kernel):
+class PoissonKernel(LastingKernel):
     """Multivariate Cauchy."""
 
     def law(self, t: float) -> tuple[Noise, float]:
@@ -92,18 +96,6 @@ class PoissonKernel(Kernel):
 
     def expansion(self, t: float) -> float:
         return 1 / t
-
-    def rate(self, squared: Tensor, dimension: int, t: float) -> Tensor:
-        return torch.zeros_like(squared)
-
-    def deaths(self, t: float) -> float:
-        return 0.0
-
-    def draw_dying(self, n: int, dimension: int, t: float, generator: torch.Generator) -> Tensor:
-        return torch.zeros(n, dimension, dtype=torch.float64)
-
-    def log_mass(self, t: float) -> float:
-        return 0.0
 
 
 @dataclass(frozen=True)
