@@ -10,15 +10,18 @@ from unstir.fields.hybrid import HybridField
 from unstir.fields.kac import KacField
 from unstir.fields.learned import LearnedField
 from unstir.fields.mixture import MixtureField
+from unstir.fields.mlp import ResidualMLP
 from unstir.fields.modal import ModalField
-from unstir.fields.networks import ResidualMLP, UNet, build_network
+from unstir.fields.networks import NETWORKS, build_network
 from unstir.fields.neural import NeuralField
 from unstir.fields.phase import LangevinMixture
 from unstir.fields.plates import ExactPlates, PlateField
 from unstir.fields.registry import field_class
 from unstir.fields.transformer import Transformer
+from unstir.fields.unet import UNet
 
 __all__ = [
+    "NETWORKS",
     "BridgeField",
     "CoinField",
     "ExactCoins",

@@ -10,6 +10,13 @@ from torch.nn import functional
 
 from unstir.errors import InputError
 from unstir.fields.embedding import NoiseEmbedding
+from unstir.fields.sizes import DEFAULT, Sizes, chosen
+
+SIZES: Sizes = {
+    "small": {"width": 64, "depth": 2, "heads": 4},
+    "base": {"width": 128, "depth": 3, "heads": 4},
+    "large": {"width": 256, "depth": 6, "heads": 8},
+}
 
 
 class Transformer(nn.Module):
@@ -17,22 +24,26 @@ class Transformer(nn.Module):
 
     Args:
         shape: `(length, features)`.
-        width: features within.
+        width: features within; the size's by default, as are `depth` and `heads`.
         depth: layers.
         heads: of each layer's attention; a divisor of `width`.
         answer: `(length, features)` of what it answers; as `shape` by default.
+        classes: how many classes labels tell apart; 0 to ignore them.
+        size: `small`, `base` or `large`.
 
     Raises:
-        InputError: items of another number of dimensions.
+        InputError: items of another number of dimensions, or a size of another name.
     """
 
     def __init__(
         self,
         shape: Sequence[int],
-        width: int = 128,
-        depth: int = 3,
-        heads: int = 4,
+        width: int | None = None,
+        depth: int | None = None,
+        heads: int | None = None,
         answer: Sequence[int] | None = None,
+        classes: int = 0,
+        size: str = DEFAULT,
     ) -> None:
         super().__init__()
         answer = tuple(answer or shape)
@@ -41,7 +52,9 @@ class Transformer(nn.Module):
                 f"network transformer: items have shape {tuple(shape)}; it needs the letters of text, "
                 "use unet or mlp"
             )
-        self.embedding = NoiseEmbedding(width)
+        options = chosen("transformer", SIZES, size, width=width, depth=depth, heads=heads)
+        width, depth, heads = int(options["width"]), int(options["depth"]), int(options["heads"])
+        self.embedding = NoiseEmbedding(width, classes=classes)
         self.input = nn.Linear(shape[1], width)
         self.place = nn.Parameter(torch.randn(shape[0], width) / width**0.5)
         layer = nn.TransformerEncoderLayer(
@@ -53,7 +66,7 @@ class Transformer(nn.Module):
         nn.init.zeros_(self.output.bias)
 
     def forward(self, x: Tensor, noise: Tensor, label: Tensor | None = None) -> Tensor:
-        level = functional.silu(self.embedding(noise))
+        level = functional.silu(self.embedding(noise, label))
         h = self.input(x) + self.place + level[:, None]
         out: Tensor = self.output(self.layers(h))
         return out
