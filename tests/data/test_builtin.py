@@ -3,9 +3,17 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from unstir.data.builtin import BUILTIN, GAUSSIANS8_STD, POINTS, make
+from unstir.data.builtin import (
+    BUILTIN,
+    GAUSSIANS8_STD,
+    POINTS,
+    STUDENT_COLUMNS,
+    STUDENT_FREEDOM,
+    STUDENT_ROWS,
+    make,
+)
 
-POINT_SETS = [name for name in BUILTIN if name not in ("digits", "arithmetic")]
+POINT_SETS = [name for name in BUILTIN if name not in ("digits", "student-t", "arithmetic")]
 
 
 def test_digits_are_the_scaled_pixels() -> None:
@@ -73,3 +81,20 @@ def test_the_board_is_dark_where_it_should_be() -> None:
     count = (square[:, 0] * 4 + square[:, 1]).bincount(minlength=16)
     assert (count > 0).sum() == 8
     assert count[count > 0].min() > 1100
+
+
+def test_the_heavy_table_has_the_tails_it_says() -> None:
+    from scipy import stats
+
+    dataset, again = make("student-t"), make("student-t")
+    assert torch.equal(dataset.values, again.values)
+    assert dataset.values.shape == (STUDENT_ROWS, STUDENT_COLUMNS)
+    assert dataset.labels is not None
+    for label, sign, correlation in ((0, -1, -0.6), (1, 1, 0.6)):
+        part = dataset.values[dataset.labels == label].double() - sign
+        law = stats.t(STUDENT_FREEDOM)
+        for column in part.T.numpy():
+            assert stats.kstest(column, law.cdf).pvalue > 1e-3
+        # A rank correlation of elliptical laws is (2/π) arcsin of their own (Kendall's τ).
+        tau = stats.kendalltau(part[:5000, 0].numpy(), part[:5000, 1].numpy()).statistic
+        assert abs(np.sin(np.pi / 2 * tau) - correlation) < 0.05
