@@ -2,6 +2,7 @@
 
 from unstir.fields.bridged import BridgeField, GaussianPairs
 from unstir.fields.coin import CoinField
+from unstir.fields.dit import DiT
 from unstir.fields.exact import ExactField
 from unstir.fields.exact_coins import ExactCoins
 from unstir.fields.field import Field, FieldFunction, FunctionField, Slice, as_field
@@ -19,11 +20,13 @@ from unstir.fields.plates import ExactPlates, PlateField
 from unstir.fields.registry import field_class
 from unstir.fields.transformer import Transformer
 from unstir.fields.unet import UNet
+from unstir.fields.unet1d import UNet1d
 
 __all__ = [
     "NETWORKS",
     "BridgeField",
     "CoinField",
+    "DiT",
     "ExactCoins",
     "ExactField",
     "ExactPlates",
@@ -44,6 +47,7 @@ __all__ = [
     "Slice",
     "Transformer",
     "UNet",
+    "UNet1d",
     "as_field",
     "build_network",
     "field_class",

@@ -15,14 +15,18 @@ from torch import nn
 
 from unstir.data.wording import quoted, reason
 from unstir.errors import InputError
+from unstir.fields.dit import DiT
 from unstir.fields.mlp import ResidualMLP
 from unstir.fields.transformer import Transformer
 from unstir.fields.unet import UNet
+from unstir.fields.unet1d import UNet1d
 
 # A new network is a new file and a line here.
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "mlp": ResidualMLP,
     "unet": UNet,
+    "dit": DiT,
+    "unet1d": UNet1d,
     "transformer": Transformer,
 }
 

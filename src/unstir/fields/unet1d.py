@@ -1,0 +1,155 @@
+"""A U-Net for signals `(channels, length)`: residual convolutions along the one axis there is.
+
+A block is h ← h + conv(silu(N(conv(silu(N(h)))) (1 + s) + b)), with N a group normalisation and (s, b) linear
+in the features of noise level and class. Between resolutions a signal is halved by a convolution of stride 2,
+and doubled by repeating values; there are as many of them as bring the coarsest below 16 places, where one
+kernel sees most of the signal. (diffusers' `UNet1DModel` knows no classes, and takes no lengths that its
+strides do not divide, nor short ones.)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from unstir.errors import InputError
+from unstir.fields.embedding import NoiseEmbedding
+from unstir.fields.sizes import DEFAULT, Sizes, chosen
+
+# `width` is that of the full resolution; those below have twice as many.
+SIZES: Sizes = {
+    "small": {"width": 16, "layers": 1},
+    "base": {"width": 32, "layers": 1},
+    "large": {"width": 64, "layers": 2},
+}
+_COARSEST = 16  # places
+_LEVELS = 6
+_KERNEL = 5
+
+
+class UNet1d(nn.Module):
+    """A U-Net fed with the noise level, the class and signals of any length.
+
+    Args:
+        shape: `(channels, length)`.
+        channels: features at each resolution, each half the one before; by default (w, 2w, 2w, …), of which
+            there are 2 to 6 by the length, where w is 16, 32 or 64 by the size.
+        layers: residual blocks at each resolution; the size's by default.
+        answer: the shape of what it answers, of the same length; as `shape` by default.
+        classes: how many classes labels tell apart; 0 to ignore them.
+        size: `small`, `base` or `large`.
+
+    Raises:
+        InputError: items that are no signals, or a size of another name.
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        channels: Sequence[int] | None = None,
+        layers: int | None = None,
+        answer: Sequence[int] | None = None,
+        classes: int = 0,
+        size: str = DEFAULT,
+    ) -> None:
+        super().__init__()
+        if len(shape) != 2:
+            raise InputError(f"network unet1d: items have shape {tuple(shape)}; it needs signals, use mlp")
+        options = chosen("unet1d", SIZES, size, layers=layers)
+        width, layers = int(options["width"]), int(options["layers"])
+        levels = min(max(1 + math.ceil(math.log2(max(shape[1], 1) / _COARSEST)), 2), _LEVELS)
+        channels = tuple(channels or (width, *[2 * width] * (levels - 1)))
+        if layers < 1 or min(channels) < 1:
+            raise InputError(f"network unet1d: channels={channels}, layers={layers}; give 1 or more of each")
+        self.multiple = 2 ** (len(channels) - 1)
+        known = 4 * channels[0]
+        self.embedding = NoiseEmbedding(known, classes=classes)
+        self.input = _conv(shape[0], channels[0])
+        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        kept, now = [channels[0]], channels[0]
+        for level, wide in enumerate(channels):
+            if level:
+                self.down.append(_Halved(now))
+                kept.append(now)
+            for _ in range(layers):
+                self.down.append(_Block(now, wide, known))
+                kept.append(wide)
+                now = wide
+        self.middle = nn.ModuleList(_Block(now, now, known) for _ in range(2))
+        for level, wide in reversed(list(enumerate(channels))):
+            for _ in range(layers + 1):
+                self.up.append(_Block(now + kept.pop(), wide, known))
+                now = wide
+            if level:
+                self.up.append(_Doubled(now))
+        self.norm = _norm(now)
+        self.output = _conv(now, (answer or shape)[0])
+        nn.init.zeros_(self.output.weight)
+        if self.output.bias is not None:
+            nn.init.zeros_(self.output.bias)
+
+    def forward(self, x: Tensor, noise: Tensor, label: Tensor | None = None) -> Tensor:
+        length = x.shape[2]
+        level = functional.silu(self.embedding(noise, label))
+        h = self.input(functional.pad(x, (0, -length % self.multiple)))
+        kept = [h]
+        for block in self.down:
+            h = block(h, level)
+            kept.append(h)
+        for block in self.middle:
+            h = block(h, level)
+        for block in self.up:
+            h = block(h if isinstance(block, _Doubled) else torch.cat([h, kept.pop()], 1), level)
+        out: Tensor = self.output(functional.silu(self.norm(h)))
+        return out[..., :length]
+
+
+class _Block(nn.Module):
+    """Two convolutions around which the signal passes; the second starts at zero."""
+
+    def __init__(self, given: int, wide: int, known: int) -> None:
+        super().__init__()
+        self.first = nn.Sequential(_norm(given), nn.SiLU(), _conv(given, wide))
+        self.norm = _norm(wide)
+        self.modulation = nn.Linear(known, 2 * wide)
+        self.second = _conv(wide, wide)
+        self.past = nn.Identity() if given == wide else nn.Conv1d(given, wide, 1)
+        nn.init.zeros_(self.second.weight)
+
+    def forward(self, h: Tensor, level: Tensor) -> Tensor:
+        scale, shift = self.modulation(level)[:, :, None].chunk(2, 1)
+        within = self.norm(self.first(h)) * (1 + scale) + shift
+        out: Tensor = self.past(h) + self.second(functional.silu(within))
+        return out
+
+
+class _Halved(nn.Module):
+    def __init__(self, wide: int) -> None:
+        super().__init__()
+        self.conv = _conv(wide, wide, stride=2)
+
+    def forward(self, h: Tensor, level: Tensor) -> Tensor:
+        out: Tensor = self.conv(h)
+        return out
+
+
+class _Doubled(nn.Module):
+    def __init__(self, wide: int) -> None:
+        super().__init__()
+        self.conv = _conv(wide, wide)
+
+    def forward(self, h: Tensor, level: Tensor) -> Tensor:
+        out: Tensor = self.conv(h.repeat_interleave(2, 2))
+        return out
+
+
+def _conv(given: int, wide: int, stride: int = 1) -> nn.Conv1d:
+    return nn.Conv1d(given, wide, _KERNEL, stride, _KERNEL // 2)
+
+
+def _norm(wide: int) -> nn.GroupNorm:
+    return nn.GroupNorm(math.gcd(8, wide), wide)
