@@ -177,6 +177,12 @@ def test_options_stand_in_place_of_the_sizes() -> None:
     )
 
 
+def test_classes_may_be_an_option() -> None:
+    one, two = build_network("mlp", (2,), {"classes": 4}), build_network("mlp", (2,), classes=4)
+    assert [p.shape for p in one.parameters()] == [p.shape for p in two.parameters()]
+    assert len(list(one.parameters())) == len(list(build_network("mlp", (2,)).parameters())) + 1
+
+
 def test_an_unknown_network_is_refused(refused: Callable[..., str]) -> None:
     known = "network 'resnet' is not known; known: mlp, unet, dit, unet1d, transformer"
     assert known in refused(build_network, "resnet", (2,))

@@ -45,7 +45,7 @@ def build_network(
         shape: of what it is given.
         options: the constructor's own, such as `{"size": "large"}`.
         answer: of what it answers; as `shape` by default.
-        classes: how many classes its labels tell apart; 0 to ignore labels.
+        classes: how many classes its labels tell apart, where the options do not say; 0 to ignore labels.
 
     Raises:
         InputError: an unknown name or option, or options of which no network can be made.
@@ -53,7 +53,7 @@ def build_network(
     if name not in NETWORKS:
         raise InputError(f"network {name!r} is not known; known: {', '.join(NETWORKS)}")
     try:
-        return NETWORKS[name](shape, **(options or {}), answer=answer, classes=classes)
+        return NETWORKS[name](shape, **{"classes": classes, **(options or {})}, answer=answer)
     except TypeError as error:
         raise InputError(f"network {name}: {error}") from None
     except InputError:
