@@ -13,14 +13,16 @@ import torch
 from torch import Tensor, nn
 
 from unstir import physics
+from unstir.classes import Asked, asked_classes, drawn_classes
 from unstir.data import Coder, Dataset, Scaling, coder_from_dict
 from unstir.data import load as load_data
 from unstir.errors import InputError
-from unstir.fields import LearnedField
+from unstir.fields import Field, GuidedField, LearnedField
+from unstir.fields.guided import noise_interval
 from unstir.flow import Progress, Solver, log_likelihood, sample_steps
 from unstir.flow.sampling import gather
 from unstir.physics import LinearProcess, Process
-from unstir.train.checkpoint import load_checkpoint
+from unstir.train.checkpoint import checkpoint_step, load_checkpoint
 from unstir.train.config import TrainConfig, make_config
 from unstir.train.folder import (
     ARRAY,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from unstir.measure import Evaluation, FeatureSpace, TextEvaluation
 
 _MODEL_BATCH = 256
+_USUAL_GUIDANCE = 2.0  # by another run, where nobody says how strongly
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,41 @@ class Run:
         """Between the data's units and the model's."""
         return coder_from_dict(self.info.scaling)
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes that the field was told, in order of number; empty without labels."""
+        return self.info.label_names
+
+    def labels(
+        self, n: int, *, label: Asked | None = None, seed: int = 0, first: int = 0, given: bool = False
+    ) -> Tensor | None:
+        """The classes `(n,)` of the samples that `sample` draws with the same arguments, or None without any.
+
+        Args:
+            n: how many.
+            label: as in `sample`.
+            seed: of the samples.
+            first: index of the first sample.
+            given: whether samples start from given items: what these are of is not known, so that no class is
+                told unless one is named.
+
+        Raises:
+            InputError: as in `asked_classes`.
+        """
+        if label is not None:
+            return asked_classes(label, self.classes, self.info.label_counts, n, first=first)
+        if not self.classes or given or self.process.prior_holds_data:
+            return None
+        return drawn_classes(self.info.label_counts, n, seed=seed, first=first)
+
     def sample(
         self,
         n: int,
         *,
+        label: Asked | None = None,
+        guidance: float | None = None,
+        guidance_interval: tuple[float, float] | None = None,
+        guide: Run | None = None,
         solver: Solver[Any] | str | None = None,
         steps: int | None = None,
         seed: int = 0,
@@ -92,6 +126,13 @@ class Run:
 
         Args:
             n: how many.
+            label: the class, by number or name; several names with commas between, `all` for each class in
+                turn, or a sequence of one a sample; `none` for all classes together. By default classes are
+                drawn with the shares that they have among the training data.
+            guidance: w: above 1 samples are more of their class than the data's, and less varied (classifier-
+                free guidance). With `guide` it says how far from that run they go, 2 by default.
+            guidance_interval: noise levels B/A between which to guide: above the first, up to the second.
+            guide: a run on the same data that knows less, by its size or its steps (autoguidance).
             solver: an object or a specification such as `heun`; by default the first that the process has.
             steps: how many, the last denoising among them; by default the solver's usual number.
             seed: with the sample's index, all that a sample depends on.
@@ -105,9 +146,10 @@ class Run:
             InputError: an argument out of range, or a field that gives values that are not finite.
         """
         device = next(self.field.parameters()).device
+        labels = self.labels(n, label=label, seed=seed, first=first, given=start is not None)
         walk = sample_steps(
             self.process,
-            self.field,
+            self._guided(guidance, guidance_interval, guide, labels),
             n,
             self.info.shape,
             solver=solver,
@@ -115,6 +157,7 @@ class Run:
             seed=seed,
             first=first,
             batch=batch,
+            label=labels,
             start=None if start is None else self.scaling.to_model(start),
             device=device,
         )
@@ -123,11 +166,70 @@ class Run:
             raise InputError(f"run {self.path}: its field gives values that are not finite; train it again")
         return self.scaling.to_data(x)
 
-    def log_likelihood(self, values: Tensor, *, probes: int = 1, seed: int = 0) -> Tensor:
+    def _guided(
+        self,
+        guidance: float | None,
+        interval: tuple[float, float] | None,
+        guide: Run | None,
+        labels: Tensor | None,
+    ) -> Field:
+        """The field that solvers see."""
+        if labels is None:
+            self._check_knows_all("label")
+        if guidance is None and guide is None:
+            if interval is not None:
+                raise InputError("guidance_interval: there is no guidance; give guidance too, such as 2")
+            return self.field
+        if guide is not None:
+            self._check_guide(guide)
+        elif labels is None:
+            raise InputError(
+                f"guidance={guidance:g}: there is no class to guide by; give label, or another run as guide"
+            )
+        else:
+            self._check_knows_all(f"guidance={guidance:g}")
+        inside = None if interval is None else noise_interval(self._level, *interval)
+        weight = _USUAL_GUIDANCE if guidance is None else guidance
+        return GuidedField(self.field, weight, None if guide is None else guide.field, inside)
+
+    def _level(self, t: Tensor) -> Tensor:
+        if not isinstance(self.process, LinearProcess):
+            raise InputError(
+                f"guidance_interval: process {self.process.name} has no noise levels; leave it out"
+            )
+        return self.process.B(t) / self.process.A(t)
+
+    def _check_knows_all(self, what: str) -> None:
+        if self.classes and not self.config.label_dropout:
+            raise InputError(
+                f"{what}: the run was trained with label_dropout=0, and does not know all classes together; "
+                "give a label, and no guidance without a guide"
+            )
+
+    def _check_guide(self, guide: Run) -> None:
+        pairs = {
+            "process": (guide.process.name, self.process.name),
+            "shape": (guide.info.shape, self.info.shape),
+            "classes": (guide.classes or self.classes, self.classes or guide.classes),
+        }
+        for name, (theirs, ours) in pairs.items():
+            if theirs != ours:
+                raise InputError(
+                    f"guide {guide.path}: has {name} {theirs}, the run {ours}; give one that has the same"
+                )
+        if (guide.info.scaling, guide.info.kept) != (self.info.scaling, self.info.kept):
+            raise InputError(
+                f"guide {guide.path}: was trained on other data; give one of the same data, seed, holdout"
+            )
+
+    def log_likelihood(
+        self, values: Tensor, *, label: Asked | None = None, probes: int = 1, seed: int = 0
+    ) -> Tensor:
         """log density of `values` (in the data's units) in nats, per item, at t_min, by the probability flow.
 
         Args:
             values: `(n, *shape)` in the data's units.
+            label: as in `sample`: the density given the class; by default that of all classes together.
             probes: random directions of Hutchinson's estimate.
             seed: of them.
 
@@ -139,9 +241,21 @@ class Run:
             raise InputError(f"process {process.name}: has no likelihood by the flow; linear processes do")
         device = next(self.field.parameters()).device
         x = scaling.to_model(values).to(device)
+        labels = None if label is None else self.labels(len(x), label=label)
+        if labels is None:
+            self._check_knows_all("label")
         parts = [
-            log_likelihood(process, self.field, part, probes=probes, seed=seed, rtol=1e-4, atol=1e-4)
-            for part in torch.split(x, _MODEL_BATCH)
+            log_likelihood(
+                process,
+                self.field,
+                x[at : at + _MODEL_BATCH],
+                label=None if labels is None else labels[at : at + _MODEL_BATCH].to(device),
+                probes=probes,
+                seed=seed,
+                rtol=1e-4,
+                atol=1e-4,
+            )
+            for at in range(0, len(x), _MODEL_BATCH)
         ]
         scale = torch.tensor(scaling.scale, dtype=torch.float64)
         pixels = x[0].numel() // len(scale)
@@ -160,7 +274,7 @@ class Run:
                 f"(unstir evaluate {self.path} --data FILE)"
             )
         data = load_data(self.config.data, skip_bad=self.config.skip_bad)
-        if digest(data) != self.info.sha256:
+        if digest(data, labelled=bool(self.classes)) != self.info.sha256:
             raise InputError(f"data {self.config.data}: have changed since run {self.path} was trained")
         return data.split(self.config.holdout, self.config.seed)
 
@@ -169,7 +283,14 @@ class Run:
         return replace(data, values=self.scaling.seen(data.values))
 
     def evaluate(
-        self, n: int = 1000, *, features: str = "pixels", seed: int = 0, steps: int | None = None
+        self,
+        n: int = 1000,
+        *,
+        features: str = "pixels",
+        seed: int = 0,
+        steps: int | None = None,
+        guidance: float | None = None,
+        guide: Run | None = None,
     ) -> Evaluation | TextEvaluation:
         """Compare `n` samples with the held-out data, beside a Gaussian fit and real data.
 
@@ -178,6 +299,8 @@ class Run:
             features: the feature space: `pixels`, `standard`, `pca:K`, `logits`.
             seed: of the samples and the measures.
             steps: of the solver.
+            guidance: as in `sample`; classes have the shares of the training data.
+            guide: as in `sample`.
 
         Raises:
             InputError: the data cannot be read any more, none were held out, or an unknown feature space.
@@ -185,7 +308,7 @@ class Run:
         train, heldout = self.data()
         if len(heldout) == 0:
             raise InputError("holdout=0: nothing was held out to compare with; train with holdout above 0")
-        samples = self.sample(n, seed=seed, steps=steps)
+        samples = self.sample(n, seed=seed, steps=steps, guidance=guidance, guide=guide)
         return compare(samples, self.seen(train), self.seen(heldout), features=features, seed=seed)
 
 
@@ -218,7 +341,7 @@ def load(
     """Open a run folder. Nothing in it is executed: tensors are safetensors, the rest is JSON and YAML.
 
     Args:
-        path: the folder.
+        path: the folder; one of its `checkpoints/step-…` for the run as it was then.
         network: for a run trained with a module of the user's own, one of the same architecture.
         device: `auto`, `cpu`, `cuda`, `mps`.
         step_weights: `ema` for the averaged weights, `model` for the last ones.
@@ -227,12 +350,15 @@ def load(
         InputError: no run there, no whole checkpoint, or one of another shape.
     """
     path = Path(path).expanduser()
+    step = checkpoint_step(path)
+    path = path if step is None else path.resolve().parent.parent
     if step_weights not in ("ema", "model"):
         raise InputError(f"step_weights={step_weights!r}: give ema or model")
     config, info = read_run_config(path), read_info(path)
     field = make_field(config, info, read_process(path, config, info), network)
     like = field.state_dict()
-    checkpoint = load_checkpoint(path, {"model": like, "ema": {**like, "n_averaged": torch.zeros(())}})
+    tensors = {"model": like, "ema": {**like, "n_averaged": torch.zeros(())}}
+    checkpoint = load_checkpoint(path, tensors, step)
     field.load_state_dict({name: checkpoint.tensors[step_weights][name] for name in like})
     field = field.to(choose_device(device)).eval().requires_grad_(requires_grad=False)
     return Run(path, config, info, field, checkpoint.step, checkpoint.passed_over)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unstir.cli.console import err, out, print_json, say, say_passed_over
-from unstir.cli.options import Json, Seed, SolverName, Steps
+from unstir.cli.options import Guidance, Guide, Json, Seed, SolverName, Steps
 from unstir.cli.tables import FEWEST, print_baselines, print_evaluation
 from unstir.errors import InputError
 
@@ -28,6 +28,8 @@ def evaluate(
     ] = None,
     n: Annotated[int, typer.Option("-n", "--number", min=20, help="Samples to draw from a run.")] = 1000,
     features: Annotated[str, typer.Option(help="pixels, standard, pca:K or logits.")] = "pixels",
+    guidance: Guidance = None,
+    guide: Guide = None,
     solver: SolverName = None,
     steps: Steps = None,
     seed: Seed = 0,
@@ -50,6 +52,11 @@ def evaluate(
     if not samples.exists():
         raise InputError(f"{samples}: no such run or file of samples")
     run = load(samples) if (samples / "config.yaml").is_file() else None
+    if run is None and (guidance is not None or guide is not None):
+        raise InputError(
+            f"guidance: {samples} is a file of samples, drawn already; give a run, or leave it out"
+        )
+    weaker = None if guide is None else load(guide)
     # All that can be refused is refused before time is spent on samples.
     train, heldout = _reference(samples, run, data, holdout)
     if run is not None:
@@ -69,7 +76,9 @@ def evaluate(
     if run is not None:
         say_passed_over(run)
         with sampling_bar(n, err) as watch:
-            values = run.sample(n, solver=solver, steps=steps, seed=seed, watch=watch)
+            values = run.sample(
+                n, guidance=guidance, guide=weaker, solver=solver, steps=steps, seed=seed, watch=watch
+            )
     evaluation = compare(values, train, heldout, features=space, seed=seed)
     if picture is not None:
         with explained(picture):

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+Guidance = Annotated[
+    float | None,
+    typer.Option(help="Above 1 more of the class, and less varied; with --guide, further from that run."),
+]
+Guide = Annotated[
+    Path | None,
+    typer.Option(help="A weaker run on the same data, or one of its checkpoints, to keep away from."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print figures as JSON.")]
 Seed = Annotated[int, typer.Option(help="Seed: the same one gives the same samples.")]
 SolverName = Annotated[

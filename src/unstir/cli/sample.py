@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unstir.cli.console import err, out, print_json, say, say_passed_over
-from unstir.cli.options import Json, Seed, SolverName, Steps
+from unstir.cli.options import Guidance, Guide, Json, Seed, SolverName, Steps
 from unstir.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,6 +29,17 @@ def sample(
         str | None,
         typer.Option("--from", help="Start from these data, where a process can (capacitor, bridge, heat)."),
     ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            help="A class by name or number, several with commas, all in turn, or none; drawn without."
+        ),
+    ] = None,
+    guidance: Guidance = None,
+    guidance_interval: Annotated[
+        str | None, typer.Option(help="Guide between these two noise levels only, such as 0.2,3.")
+    ] = None,
+    guide: Guide = None,
     solver: SolverName = None,
     steps: Steps = None,
     seed: Seed = 0,
@@ -48,14 +59,27 @@ def sample(
     say_passed_over(opened)
     given = None if source is None else _given(source, n, opened)
     n = len(given) if given is not None else n or 64
-    check_target(target, (n, *opened.info.shape), kind=opened.info.kind)
+    labels = opened.labels(n, label=label, seed=seed, first=first, given=given is not None)
+    labels = labels if _holds_labels(target, opened, asked=label is not None) else None
+    check_target(target, (n, *opened.info.shape), labelled=labels is not None, kind=opened.info.kind)
     start = time.perf_counter()
     with sampling_bar(n, err) as watch:
         samples = opened.sample(
-            n, solver=solver, steps=steps, seed=seed, first=first, batch=batch, start=given, watch=watch
+            n,
+            label=label,
+            guidance=guidance,
+            guidance_interval=None if guidance_interval is None else _interval(guidance_interval),
+            guide=None if guide is None else load(guide, device=device),
+            solver=solver,
+            steps=steps,
+            seed=seed,
+            first=first,
+            batch=batch,
+            start=given,
+            watch=watch,
         )
     seconds = time.perf_counter() - start
-    path = save_samples(target, samples, columns=opened.info.columns)
+    path = save_samples(target, samples, labels, columns=opened.info.columns)
     if as_json:
         report = {
             "out": str(path),
@@ -66,6 +90,23 @@ def sample(
         print_json(report)
         return
     say(f"{n} samples in {seconds:.1f} s ({n / seconds:,.0f} a second): ", (str(path), "bold"), console=out)
+
+
+def _holds_labels(target: Path, run: Run, *, asked: bool) -> bool:
+    """Whether labels are written: a folder of images is parted by class only where that was asked for."""
+    suffix = target.suffix.lower()
+    scatter = suffix == ".png" and run.info.kind == "table"
+    return suffix == ".npz" or scatter or (not suffix and asked)
+
+
+def _interval(text: str) -> tuple[float, float]:
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(
+            f"guidance-interval={text!r}: give two noise levels, the lower first, such as 0.2,3"
+        ) from None
+    return low, high
 
 
 def _given(source: str, n: int | None, run: Run) -> Tensor:

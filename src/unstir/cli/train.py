@@ -54,6 +54,16 @@ def train(
     network_options: Annotated[
         str | None, typer.Option(help="The network's own, as JSON: '{\"width\": 512}'.")
     ] = None,
+    labels: Annotated[
+        bool | None,
+        typer.Option(
+            "--labels/--no-labels", help="Learn each class of the data; by default where they have labels."
+        ),
+    ] = None,
+    label_dropout: Annotated[
+        float | None,
+        typer.Option(help="Share of labels withheld, so that all classes are learned together too."),
+    ] = None,
     skip_bad: Annotated[
         bool | None, typer.Option("--skip-bad", help="Pass over unreadable files among the data.")
     ] = None,
@@ -68,7 +78,8 @@ def train(
             "warmup": warmup, "clip": clip, "ema": ema, "noise_mean": noise_mean, "noise_std": noise_std,
             "holdout": holdout, "device": device, "threads": threads,
             "checkpoint_minutes": checkpoint_minutes,
-            "network_options": _options_json(network_options), "skip_bad": skip_bad,
+            "network_options": _options_json(network_options), "labels": labels,
+            "label_dropout": label_dropout, "skip_bad": skip_bad,
         }.items()
         if value is not None
     }  # fmt: skip

@@ -7,6 +7,7 @@ from unstir.fields.exact import ExactField
 from unstir.fields.exact_coins import ExactCoins
 from unstir.fields.field import Field, FieldFunction, FunctionField, Slice, as_field
 from unstir.fields.flux import FluxField
+from unstir.fields.guided import GuidedField
 from unstir.fields.hybrid import HybridField
 from unstir.fields.kac import KacField
 from unstir.fields.learned import LearnedField
@@ -35,6 +36,7 @@ __all__ = [
     "FluxField",
     "FunctionField",
     "GaussianPairs",
+    "GuidedField",
     "HybridField",
     "KacField",
     "LangevinMixture",

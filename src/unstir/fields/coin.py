@@ -56,6 +56,12 @@ class CoinField(LearnedField[CoinProcess]):
         """p(x_0 = k | x_t), float32 `(batch, *shape, states)`, for int64 states and times `(batch,)`."""
         return self._log_prediction(x, t, label).exp()
 
+    def blend(self, weak: Tensor, strong: Tensor, weight: float | Tensor) -> Tensor:
+        """p ∝ weak^{1−w} strong^w for every coin: shares stay shares (Schiff 2025, but of x_0)."""
+        least = torch.finfo(strong.dtype).tiny  # a share of nothing in both stays nothing
+        log_weak, log_strong = weak.clamp_min(least).log(), strong.clamp_min(least).log()
+        return torch.softmax(log_weak + weight * (log_strong - log_weak), -1)
+
     def loss(self, data: Tensor, generator: torch.Generator, label: Tensor | None = None) -> Tensor:
         """The bound in nats a coin, and λ times the cross-entropy, at times drawn evenly."""
         process = self.process

@@ -3,7 +3,8 @@
     v = √N Ê/(‖Ê‖ + γ)      loss = ‖v_θ − v‖²      (equation 6 with its sign, towards the data)
 
 The network's head is a denoiser D, of which v_θ is the function given by Ê = (D − x, −z): all charges lie at
-z = 0, so that E_z needs no head of its own, and sampling no repair of a small E_z.
+z = 0, so that E_z needs no head of its own, and sampling no repair of a small E_z. Where the data have
+labels, the field of a class is that of the batch's charges of this class alone.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from unstir.fields.exact import ExactField
+from unstir.fields.learned import by_class
 from unstir.fields.neural import NeuralField
 from unstir.physics import Pfgm
 
@@ -35,8 +37,11 @@ class FluxField(NeuralField):
         some = data[: math.ceil(len(data) / _LARGE)] if len(data) >= _LARGE else data
         x, z = process.scatter(some, generator)
         t = process.time_of(z)
+        denoised = torch.empty_like(x)
         with torch.no_grad(), torch.autocast(data.device.type, enabled=False):
-            wanted = self._direction(ExactField(process, data)(x, t), x, z)
+            for places, charges in by_class(label, len(some), self.classes):
+                denoised[places] = ExactField(process, data[charges])(x[places], t[places])
+            wanted = self._direction(denoised, x, z)
         label = None if label is None else label[: len(some)]
         found = self._direction(self(x, t, label).float(), x, z)
         return (found - wanted).square().mean()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from unstir.data.wording import reason
 from unstir.errors import InputError
 from unstir.fields.field import Slice
 from unstir.physics import Process
@@ -26,10 +27,13 @@ class LearnedField(nn.Module, ABC, Generic[P]):
 
     Attributes:
         levels: mean and deviation of ln(noise/signal) to train at, for processes that have such levels.
+        classes: how many classes the network tells apart. Labels lie below it; `classes` itself, or None for
+            a whole batch, stands for none: all classes together.
     """
 
     process: P
     levels: tuple[float, float] = (-1.2, 1.2)
+    classes: int = 0
 
     def __init__(self, network: nn.Module, process: P, shape: Sequence[int] | None = None) -> None:
         super().__init__()
@@ -63,6 +67,16 @@ class LearnedField(nn.Module, ABC, Generic[P]):
         """How many items of the data a step of `batch` needs."""
         return batch
 
+    def blend(self, weak: Tensor, strong: Tensor, weight: float | Tensor) -> Tensor:
+        """A prediction that goes from `weak` to `strong` and, for a weight above 1, as much further.
+
+        Args:
+            weak: a prediction, `(batch, …)`.
+            strong: another for the same states.
+            weight: w of weak + w (strong − weak), one number or one an item in the shape of a prediction.
+        """
+        return weak + weight * (strong - weak)
+
     def check(self) -> None:
         """Refuse a network that answers in another shape than it should.
 
@@ -74,11 +88,46 @@ class LearnedField(nn.Module, ABC, Generic[P]):
         given, wanted = self.sizes(self.process, self.shape)
         device = next(self.parameters()).device
         self.eval()  # nothing that a network keeps of its batches may change
+        x, noise = torch.zeros(2, *given, device=device), torch.zeros(2, device=device)
         with torch.no_grad():
-            answer = self.network(torch.zeros(2, *given, device=device), torch.zeros(2, device=device), None)
+            answer = self.network(x, noise, None)
+            if self.classes:
+                self._check_label(x, noise)
         shape = tuple(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
         if shape != (2, *wanted):
             raise InputError(
                 f"network: gives {shape} for items {(2, *given)}; "
                 f"give {'the same shape' if given == wanted else (2, *wanted)}"
             )
+
+    def _check_label(self, x: Tensor, noise: Tensor) -> None:
+        try:
+            self.network(x, noise, torch.tensor([0, self.classes], device=x.device))
+        except (IndexError, RuntimeError) as error:
+            raise InputError(
+                f"network: fails for labels [0, {self.classes}] ({reason(error)}); take 0 to "
+                f"{self.classes - 1}, and {self.classes} for no label, or train with labels=False"
+            ) from None
+
+
+def by_class(
+    label: Tensor | None, places: int, classes: int
+) -> Iterator[tuple[Tensor | slice, Tensor | slice]]:
+    """For objectives that make a field of the batch: places of one class, and the items that are its charges.
+
+    Places of class c see the items that are known to be of c; those whose label is withheld see all items, as
+    all do without labels.
+
+    Args:
+        label: class numbers of the items `(items,)`, or None; the first `places` are those of the places.
+        places: how many there are.
+        classes: the number that stands for none.
+
+    Yields:
+        Two indices: into the places, and into the items.
+    """
+    if label is None:
+        yield slice(None), slice(None)
+        return
+    for number in sorted(set(label[:places].tolist())):
+        yield label[:places] == number, slice(None) if number == classes else label == number

@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from unstir.fields.field import Slice
-from unstir.fields.learned import LearnedField
+from unstir.fields.learned import LearnedField, by_class
 from unstir.fields.neural import EVIDENCE
 from unstir.physics import DATA_STD, Capacitor
 from unstir.physics.capacitor import level_time, time_level
@@ -99,7 +99,7 @@ class PlateField(LearnedField[Capacitor]):
         return self.process.field(logit, across, t, x.shape[1:])
 
     def loss(self, data: Tensor, generator: torch.Generator, label: Tensor | None = None) -> Tensor:
-        """The error of m and a on lines between the plates, against all the step's charges."""
+        """The error of m and a on lines between the plates, against all the step's charges of their class."""
         process, shape = self.process, data.shape[1:]
         n = max(1, len(data) // 8)
         t = self._times(n, process.bend(shape), generator).to(data.device)
@@ -108,7 +108,11 @@ class PlateField(LearnedField[Capacitor]):
         far: Plate = process.far_plate()
         if process.far is not None:
             far = PointPlate(process.far_points(len(data), shape, generator).to(data).flatten(1))
-        wanted_logit, across = process.pulled(PointPlate(data.flatten(1)), far, x, t)
+        wanted_logit, across = torch.empty_like(t), torch.empty_like(x.flatten(1), dtype=torch.float64)
+        for places, charges in by_class(label, n, self.classes):
+            near_plate = PointPlate(data[charges].flatten(1))
+            pulled = process.pulled(near_plate, far, x[places], t[places])
+            wanted_logit[places], across[places] = pulled
         wanted = torch.tanh(0.5 * wanted_logit)[:, None] * x.flatten(1) - across
         mean, logit, out, given, level = self._known(x, t)
         F, F_z = self._answer(x, given, level, None if label is None else label[:n])

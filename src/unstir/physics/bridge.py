@@ -56,6 +56,7 @@ class Bridge(Process):
     sigma: float
     moments: Tensor | None = None
     reservoir: Tensor | None = None
+    prior_holds_data = True
 
     @property
     def name(self) -> str:

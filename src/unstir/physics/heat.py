@@ -75,6 +75,7 @@ class HeatProcess(DampedProcess):
 
     reservoir: Tensor | None = None
     modes: Tensor | None = None
+    prior_holds_data = True
 
     def prepared(self, items: Tensor, partner: Tensor | None = None) -> HeatProcess:
         """With spectrum and reservoir of `items`."""

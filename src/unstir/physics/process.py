@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
@@ -26,7 +26,12 @@ class Process(ABC):
     A process whose state is more than the data (a velocity beside the position, say) says so by `state_shape`
     and `observed`; one that learns numbers from the data before any training, by `prepared`, `kept` and
     `restored`; one whose data are no real numbers, by `coder`.
+
+    Attributes:
+        prior_holds_data: whether the prior is made of training items, and so of all their classes together.
     """
+
+    prior_holds_data: ClassVar[bool] = False
 
     @property
     @abstractmethod

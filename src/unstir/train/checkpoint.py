@@ -82,24 +82,33 @@ def has_checkpoints(run: Path) -> bool:
     return bool(_list(run / "checkpoints"))
 
 
-def load_checkpoint(run: Path, like: Mapping[str, Mapping[str, Tensor]] | None = None) -> Checkpoint:
+def checkpoint_step(path: Path) -> int | None:
+    """The step of a checkpoint's folder, or None where `path` is none."""
+    match = _NAME.fullmatch(path.name)
+    return int(match[1]) if match and path.resolve().parent.name == "checkpoints" and path.is_dir() else None
+
+
+def load_checkpoint(
+    run: Path, like: Mapping[str, Mapping[str, Tensor]] | None = None, step: int | None = None
+) -> Checkpoint:
     """The newest checkpoint that can be used.
 
     Args:
         run: the run folder.
         like: by file, tensors of the names and shapes that its tensors must have; files left out may have
             any, and a part of the optimizer's is enough, since it knows only what had a gradient.
+        step: of the one that is wanted, and no other.
 
     Raises:
         InputError: there is none; the line names each that was passed over, and why.
     """
-    found = _list(run / "checkpoints")
+    found = [(at, path) for at, path in _list(run / "checkpoints") if step in (None, at)]
     if not found:
         raise InputError(f"run {run}: has no checkpoint yet; go on with unstir train --resume --out {run}")
     passed: list[str] = []
-    for step, path in found:
+    for at, path in found:
         try:
-            tensors, state = _read(path, step)
+            tensors, state = _read(path, at)
             for name, group in (like or {}).items():
                 _check_shapes(f"{name}.safetensors", tensors[name], group, partly=name == "optimizer")
         except InputError as error:
@@ -107,7 +116,7 @@ def load_checkpoint(run: Path, like: Mapping[str, Mapping[str, Tensor]] | None =
         except OSError as error:
             passed.append(f"{path.name}: cannot be read ({error.strerror})")
         else:
-            return Checkpoint(step, tensors, state, tuple(passed))
+            return Checkpoint(at, tensors, state, tuple(passed))
     raise InputError(f"run {run}: no checkpoint can be used ({'; '.join(passed)}); train it again")
 
 

@@ -33,6 +33,10 @@ class TrainConfig(BaseModel):
         network: `mlp`, `unet`, `transformer`, `custom` (a module given in Python), or `auto`: U-Net for
             images, transformer for text, else MLP.
         network_options: the network's own.
+        labels: whether the field learns each class of the data; `auto` where they have labels and the process
+            starts from a prior that has none.
+        label_dropout: share of the items whose label is withheld, by which the field learns all classes
+            together too (Ho & Salimans 2022, algorithm 1).
         lr: Adam's highest learning rate.
         warmup: share of the run over which the learning rate rises.
         clip: the gradient's largest norm.
@@ -58,6 +62,8 @@ class TrainConfig(BaseModel):
     batch: int = Field(128, ge=1, le=2**20)
     network: Literal["auto", "mlp", "unet", "transformer", "custom"] = "auto"
     network_options: dict[str, Any] = Field(default_factory=dict)
+    labels: Literal["auto"] | bool = "auto"
+    label_dropout: float = Field(0.1, ge=0, lt=1)
     lr: float = Field(2e-3, gt=0)
     warmup: float = Field(0.05, ge=0, lt=1)
     clip: float = Field(1.0, gt=0)

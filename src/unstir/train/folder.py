@@ -40,6 +40,8 @@ class DataInfo(BaseModel):
     kind: Kind
     shape: tuple[Annotated[int, Field(ge=1)], ...]
     columns: tuple[str, ...] = ()
+    label_names: tuple[str, ...] = ()  # of the classes that the field was told; empty where it was told none
+    label_counts: tuple[Annotated[int, Field(ge=0)], ...] = ()  # training items of each
     scaling: dict[str, object]
     count: int = Field(ge=1)
     heldout: int = Field(ge=0)
@@ -54,6 +56,9 @@ class DataInfo(BaseModel):
         columns = self.kind == "table" and isinstance(coder, Scaling) and len(coder.shift)
         if coder.holds != self.kind or (columns and columns != self.shape[0]):
             raise ValueError("scaling is not that of the data")
+        trained = self.count - self.heldout if self.label_names else 0
+        if len(self.label_names) != len(self.label_counts) or sum(self.label_counts) != trained:
+            raise ValueError("label_counts are not those of the training items")
         return self
 
 
@@ -162,19 +167,29 @@ def make_field(
             )
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(config.seed)  # and no other device's
-            network = _built(config, *kind.sizes(process, info.shape))
+            network = _built(config, len(info.label_names), *kind.sizes(process, info.shape))
     elif not isinstance(network, nn.Module) or not any(p.requires_grad for p in network.parameters()):
         raise InputError(f"network: a {type(network).__name__} has nothing to train; give a torch.nn.Module")
     field = kind(network, process, shape=info.shape)
     field.levels = (config.noise_mean, config.noise_std)
+    field.classes = len(info.label_names)
     if config.network == "custom":
         field.check()
     return field
 
 
-def digest(data: Dataset) -> str:
-    """SHA-256 of the values in their order: other data are noticed, and the same ones in another order."""
-    return hashlib.sha256(data.values.cpu().contiguous().numpy().data).hexdigest()
+def digest(data: Dataset, *, labelled: bool = False) -> str:
+    """SHA-256 of the values in their order: other data are noticed, and the same ones in another order.
+
+    Args:
+        data: the data.
+        labelled: whether labels count too.
+    """
+    found = hashlib.sha256(data.values.cpu().contiguous().numpy().data)
+    if labelled and data.labels is not None:
+        found.update(data.labels.cpu().contiguous().numpy().data)
+        found.update("\0".join(data.label_names).encode("utf-8", "surrogateescape"))
+    return found.hexdigest()
 
 
 def data_name(name: str) -> str:
@@ -182,10 +197,13 @@ def data_name(name: str) -> str:
     return name if name in BUILTIN else str(Path(name).expanduser().resolve())
 
 
-def _built(config: TrainConfig, given: tuple[int, ...], answer: tuple[int, ...]) -> nn.Module:
+def _built(config: TrainConfig, classes: int, given: tuple[int, ...], answer: tuple[int, ...]) -> nn.Module:
     """The network of a name, or one line of what its options have wrong."""
+    if "classes" in config.network_options:
+        raise InputError("network_options: classes come from the data's labels; give labels, and no classes")
+    options = config.network_options | ({"classes": classes} if classes else {})
     try:
-        return build_network(config.network, given, config.network_options, answer)
+        return build_network(config.network, given, options, answer)
     except InputError:
         raise
     except (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError) as error:

@@ -54,15 +54,23 @@ class Trainer:
         config: the run's configuration.
         field: what to train, on its device, with its own loss.
         data: the training items in model units, `(n, *shape)`, on the same device.
+        labels: their class numbers `(n,)`, int64, on the same device, or None.
         bfloat16: whether the network's arithmetic is autocast.
     """
 
     def __init__(
-        self, config: TrainConfig, field: LearnedField[Any], data: Tensor, *, bfloat16: bool
+        self,
+        config: TrainConfig,
+        field: LearnedField[Any],
+        data: Tensor,
+        labels: Tensor | None = None,
+        *,
+        bfloat16: bool,
     ) -> None:
         self.config = config
         self.field = field
         self.data = data
+        self.labels = labels
         self.bfloat16 = bfloat16
         self.step = 0
         self.skipped = 0
@@ -97,9 +105,9 @@ class Trainer:
     def _train_step(self, lr: float) -> tuple[Tensor, bool]:
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        batch = self.data[self._indices().to(self.data.device)]
-        with torch.autocast(batch.device.type, torch.bfloat16, enabled=self.bfloat16):
-            loss = self.field.loss(batch, self.generator)
+        items, label = self._batch()
+        with torch.autocast(items.device.type, torch.bfloat16, enabled=self.bfloat16):
+            loss = self.field.loss(items, self.generator, label)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.field.parameters(), self.config.clip, foreach=True)
@@ -129,6 +137,17 @@ class Trainer:
             rise = done / warmup if self.budget.total else min(self.step / 100, 1) * 0.2
             return self.config.lr * max(rise, 0.01)
         return self.config.lr * max(0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup))), 1e-3)
+
+    def _batch(self) -> tuple[Tensor, Tensor | None]:
+        """The items of this step and their labels, some of them withheld."""
+        index = self._indices().to(self.data.device)
+        label = None if self.labels is None else self._withheld(self.labels[index])
+        return self.data[index], label
+
+    def _withheld(self, label: Tensor) -> Tensor:
+        """Labels, a share of them made "none": the field learns the law of all classes together too."""
+        dropped = torch.rand(len(label), generator=self.generator) < self.config.label_dropout
+        return label.masked_fill(dropped.to(label.device), self.field.classes)
 
     def _indices(self) -> Tensor:
         """The items of this step: the next `batch` positions of the epochs laid end to end."""

@@ -13,15 +13,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import torch
 from torch import nn
 
 from unstir import physics
-from unstir.data import Coder, Dataset
+from unstir.data import Coder, Dataset, coder_from_dict
 from unstir.data import load as load_data
 from unstir.errors import InputError
-from unstir.fields import field_class
+from unstir.fields import LearnedField, field_class
 from unstir.physics import Process
 from unstir.train.checkpoint import has_checkpoints, load_checkpoint, save_checkpoint, set_aside
 from unstir.train.config import TrainConfig, make_config
@@ -105,10 +106,11 @@ def start(
     coder = process.coder(train)
     items = model_units(coder, train.values)
     process = process.prepared(items, _partner(config, coder))
-    config = make_config(values | {"process": process.name})
-    info = _info(data, len(heldout), coder, process)
+    labelled = _labelled(config, data, process)
+    config = make_config(values | {"process": process.name, "labels": labelled})
+    info = _info(data, train, coder, process, labelled=labelled)
     field = make_field(config, info, process, network).to(device)
-    trainer = Trainer(config, field, items.to(device), bfloat16=config.precision == "bfloat16")
+    trainer = _trainer(config, field, items, train.labels if labelled else None)
     if config.threads is None and device.type == "cpu":
         config = make_config(config.model_dump() | {"threads": _threads(trainer)})
     write_folder(path, config, info, process)
@@ -130,13 +132,13 @@ def resume(path: Path, source: Dataset | None = None, network: nn.Module | None 
     data = load_data(config.data, skip_bad=config.skip_bad) if source is None else source
     train, heldout = data.split(config.holdout, config.seed)
     process = read_process(path, config, info)
-    coder = process.coder(train)
-    if _info(data, len(heldout), coder, process) != info:
+    coder = coder_from_dict(info.scaling)  # a newer version may find another for the same data
+    labelled = bool(info.label_names)  # config.yaml of an old run does not say
+    if _info(data, train, coder, process, labelled=labelled) != info:
         raise InputError(f"data {config.data}: are not those that run {path} began with; start a new run")
     device = choose_device(config.device)
     field = make_field(config, info, process, network).to(device)
-    items = model_units(coder, train.values).to(device)
-    trainer = Trainer(config, field, items, bfloat16=config.precision == "bfloat16")
+    trainer = _trainer(config, field, model_units(coder, train.values), train.labels if labelled else None)
     session = Session(path, config, info, train, heldout, trainer)
     if has_checkpoints(path):
         checkpoint = load_checkpoint(path, session.trainer.expected())
@@ -219,17 +221,45 @@ def stop_on_interrupt() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def _info(data: Dataset, heldout: int, coder: Coder, process: Process) -> DataInfo:
+def _labelled(config: TrainConfig, data: Dataset, process: Process) -> bool:
+    """Whether the field learns the data's classes.
+
+    Raises:
+        InputError: it should, and they have none.
+    """
+    if config.labels == "auto":
+        return len(data.label_names) > 1 and not process.prior_holds_data
+    if config.labels and data.labels is None:
+        raise InputError(f"labels=True: data {data.name} have none; leave it out, or give labelled data")
+    return config.labels
+
+
+def _info(data: Dataset, train: Dataset, coder: Coder, process: Process, *, labelled: bool) -> DataInfo:
+    names = data.label_names if labelled else ()
+    counts = (
+        torch.bincount(train.labels, minlength=len(names)) if labelled and train.labels is not None else ()
+    )
     return DataInfo(
         kind=data.kind,
         shape=data.shape,
         columns=data.columns,
+        label_names=names,
+        label_counts=tuple(int(count) for count in counts),
         scaling=coder.to_dict(),
         count=len(data),
-        heldout=heldout,
-        sha256=digest(data),
+        heldout=len(data) - len(train),
+        sha256=digest(data, labelled=labelled),
         kept=kept_digest(process),
     )
+
+
+def _trainer(
+    config: TrainConfig, field: LearnedField[Any], items: torch.Tensor, labels: torch.Tensor | None
+) -> Trainer:
+    """A trainer with its data where the field is."""
+    device = next(field.parameters()).device
+    labels = None if labels is None else labels.to(device)
+    return Trainer(config, field, items.to(device), labels, bfloat16=config.precision == "bfloat16")
 
 
 def _partner(config: TrainConfig, coder: Coder) -> torch.Tensor | None:
@@ -253,13 +283,14 @@ def _threads(trainer: Trainer) -> int:
     """All threads for a budget in steps, so that it repeats bit for bit; else those that are faster."""
     if trainer.config.minutes is None:
         return torch.get_num_threads()
-    batch = trainer.data[: trainer.field.items(trainer.config.batch)]
+    n = trainer.field.items(trainer.config.batch)
+    batch, label = trainer.data[:n], None if trainer.labels is None else trainer.labels[:n]
     generator = torch.Generator().manual_seed(0)
 
     @torch.no_grad()
     def forward() -> None:
         with torch.autocast(batch.device.type, torch.bfloat16, enabled=trainer.bfloat16):
-            trainer.field.loss(batch, generator)
+            trainer.field.loss(batch, generator, label)
 
     trainer.field.eval()  # nothing that a network keeps of its batches may change
     return choose_threads(forward)
