@@ -151,7 +151,7 @@ class Run:
             self.process,
             self._guided(guidance, guidance_interval, guide, labels),
             n,
-            self.info.shape,
+            self.info.model_shape,
             solver=solver,
             steps=steps,
             seed=seed,

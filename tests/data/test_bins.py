@@ -44,7 +44,7 @@ def test_many_bins_lose_little() -> None:
     ("data", "words"),
     [
         ({"kind": "bins", "states": 2, "low": [0]}, "give kind, states, low and high"),
-        ({"kind": "bins", "states": 2, "low": 0, "high": [1]}, "two lists of numbers"),
+        ({"kind": "bins", "states": 2, "low": 0, "high": [1]}, "and lists of numbers"),
         ({"kind": "bins", "states": 2.0, "low": [0], "high": [1]}, "give a whole number"),
         ({"kind": "bins", "states": 1, "low": [0], "high": [1]}, "states=1"),
         ({"kind": "bins", "states": 2, "low": [2], "high": [1]}, "give finite low ≤ high"),

@@ -35,7 +35,7 @@ def test_the_numbers_by_hand() -> None:
     assert scaling.shift == (100.0,)
     assert scaling.scale == pytest.approx((5000**0.5 / 0.5,), rel=1e-15)
     columns = Scaling.fit(table(torch.tensor([[1.0, 5.0], [3.0, 5.0]])))
-    assert columns == Scaling("table", (2.0, 5.0), (2.0, 1.0))
+    assert columns == Scaling("table", (2.0, 5.0), (2.0, 1.0), (0, 1))
     assert columns.to_model(torch.tensor([[1.0, 5.0]])).tolist() == [[-0.5, 0.0]]
 
 
@@ -65,7 +65,7 @@ def test_what_is_constant_divides_by_1() -> None:
 
 
 def test_one_row() -> None:
-    assert Scaling.fit(table(torch.tensor([[4.0]]))) == Scaling("table", (4.0,), (1.0,))
+    assert Scaling.fit(table(torch.tensor([[4.0]]))) == Scaling("table", (4.0,), (1.0,), (0,))
 
 
 def test_images_are_rounded_and_clamped() -> None:

@@ -37,7 +37,7 @@ def test_a_run_without_its_files(
         ({"shape": [0]}, "greater than or equal to 1"),
         ({"kind": "sound"}, "'image', 'table' or 'text'"),
         ({"scaling": {}}, "give kind, shift and scale"),
-        ({"scaling": {"kind": "table", "shift": [0.0], "scale": [1.0]}}, "scaling is not that of the data"),
+        ({"scaling": {"kind": "table", "shift": [0.0], "scale": [1.0]}}, "the scaling knows 1 columns"),
         ({"count": "many"}, "integer"),
         ({"extra": 1}, "Extra inputs"),
     ],

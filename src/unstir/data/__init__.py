@@ -2,7 +2,8 @@
 
 from unstir.data.bins import Bins
 from unstir.data.builtin import BUILTIN
-from unstir.data.coder import Coder, coder_from_dict
+from unstir.data.coder import Coder, coder_from_dict, usual_coder
+from unstir.data.columns import Columns
 from unstir.data.dataset import Dataset, Kind
 from unstir.data.levels import Levels
 from unstir.data.load import load
@@ -16,6 +17,7 @@ __all__ = [
     "STD",
     "Bins",
     "Coder",
+    "Columns",
     "Dataset",
     "Kind",
     "Letters",
@@ -28,4 +30,5 @@ __all__ = [
     "load",
     "save_samples",
     "to_lines",
+    "usual_coder",
 ]

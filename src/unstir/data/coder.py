@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from torch import Tensor
 
-from unstir.data.dataset import Kind
+from unstir.data.dataset import Dataset, Kind
 
 
 class Coder(Protocol):
@@ -21,6 +21,14 @@ class Coder(Protocol):
     @property
     def holds(self) -> Kind:
         """The kind of data it codes."""
+        ...
+
+    def model_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """The shape of one item in model units, for items of `shape` in data units.
+
+        Raises:
+            InputError: items of a shape that it does not code.
+        """
         ...
 
     def to_model(self, values: Tensor) -> Tensor:
@@ -40,6 +48,15 @@ class Coder(Protocol):
         ...
 
 
+def usual_coder(dataset: Dataset) -> Coder:
+    """Mean 0 and deviation ½: `Columns` for a table with categories, `Scaling` for everything else."""
+    from unstir.data.columns import Columns
+    from unstir.data.scaling import Scaling
+
+    mixed = any(names is not None for names in dataset.categories)
+    return Columns.fit(dataset) if mixed else Scaling.fit(dataset)
+
+
 def coder_from_dict(data: Mapping[str, Any]) -> Coder:
     """The coder that `to_dict` wrote.
 
@@ -47,12 +64,14 @@ def coder_from_dict(data: Mapping[str, Any]) -> Coder:
         InputError: an unknown kind, or values that are not its own.
     """
     from unstir.data.bins import Bins
+    from unstir.data.columns import Columns
     from unstir.data.levels import Levels
     from unstir.data.scaling import Scaling
     from unstir.data.text import Letters
 
     kinds: dict[str, Callable[[Mapping[str, Any]], Coder]] = {
         "bins": Bins.from_dict,
+        "columns": Columns.from_dict,
         "levels": Levels.from_dict,
         "letters": Letters.from_dict,
     }

@@ -29,6 +29,8 @@ class Dataset:
         labels: int64 `(n,)` class numbers from 0, or None.
         label_names: the class names in order of number; empty without labels.
         columns: a table's column names; empty for others.
+        categories: for each column of a table the names of its categories, whose codes 0, 1, … `values`
+            holds, or None where it holds numbers; empty where all columns do. The name '' is a missing cell.
         skipped: files passed over, each as 'path: reason'; empty unless the user asked to pass over bad ones.
     """
 
@@ -39,6 +41,7 @@ class Dataset:
     label_names: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
+    categories: tuple[tuple[str, ...] | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.values)

@@ -7,7 +7,7 @@ K = 2 is black and white with the threshold midway, (low + high)/2; K = 256 with
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +62,10 @@ class Levels:
     def threshold(self) -> float:
         """The grey above which a pixel counts as the second level or a higher one."""
         return self.low + (self.high - self.low) / (2 * (self.states - 1))
+
+    def model_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """The shape of one item in model units: the same."""
+        return tuple(shape)
 
     def to_model(self, values: Tensor) -> Tensor:
         """Images uint8 `(n, channels, height, width)` to levels 0 … K−1, int64."""

@@ -1,8 +1,10 @@
 """Samples to files, each written whole or not at all.
 
-    .npz               `samples`: images (n, h, w) or (n, h, w, 3) as uint8, tables float32; `labels` if any
+    .npz               `samples`: images (n, h, w) or (n, h, w, 3) as uint8, tables float32; `labels` if any;
+                       of a table with categories the codes, with `columns` and the names `categories_J` of
+                       column J
     .png               a grid of images, or a scatter of a table of two columns
-    .csv  .parquet     tables, with the columns' names
+    .csv  .parquet     tables, with the columns' names and categories as text
     .txt               text, one item a line
     no ending          a folder of images 000000.png, 000001.png, ...; with labels, in a sub-folder for each
 
@@ -24,6 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unstir.data.categories import Names
 from unstir.data.dataset import Kind
 from unstir.data.picture import grid_layout, image_grid, png_bytes, scatter_bytes
 from unstir.data.tables import check_names, csv_bytes, parquet_bytes
@@ -42,6 +45,7 @@ def save_samples(
     kind: Kind | None = None,
     *,
     columns: Sequence[str] = (),
+    categories: Sequence[Names] = (),
 ) -> Path:
     """Write samples in the format that the path's ending names.
 
@@ -52,6 +56,7 @@ def save_samples(
         labels: class numbers `(n,)`; .csv and .parquet take none, a grid does not show them.
         kind: `image`, `table` or `text`; told by shape and dtype without.
         columns: a table's column names; `x0, x1, ...` without.
+        categories: for each column its category names, or None; see `Dataset.categories`.
 
     Returns:
         The path written.
@@ -69,9 +74,13 @@ def save_samples(
             raise InputError(
                 f"columns={list(columns)}: the table has {values.shape[1]}, give a name for each"
             )
+        if len(categories) not in (0, len(columns)):
+            raise InputError(
+                f"categories of {len(categories)} columns: the table has {len(columns)}, give each"
+            )
     suffix = path.suffix.lower()
     if suffix:
-        content = _content(suffix, values, labels, columns)
+        content = _content(suffix, values, labels, columns, categories)
         _write(path, lambda target: _write_file(target, content))
     else:
         _write(path, lambda target: _write_folder(target, values, labels))
@@ -160,9 +169,15 @@ def _check_values(values: Tensor, labels: Tensor | None, kind: Kind | None) -> K
     return found
 
 
-def _content(suffix: str, values: Tensor, labels: Tensor | None, columns: Sequence[str]) -> bytes:
+def _content(
+    suffix: str, values: Tensor, labels: Tensor | None, columns: Sequence[str], categories: Sequence[Names]
+) -> bytes:
     if suffix == ".npz":
         arrays: dict[str, Any] = {"samples": _array(values)}
+        if any(names is not None for names in categories):
+            arrays["columns"] = np.array(columns)
+            mixed = ((j, names) for j, names in enumerate(categories) if names is not None)
+            arrays |= {f"categories_{j}": np.array(names) for j, names in mixed}
         if labels is not None:
             arrays["labels"] = labels.cpu().to(torch.int64).numpy()
         stream = io.BytesIO()
@@ -172,7 +187,7 @@ def _content(suffix: str, values: Tensor, labels: Tensor | None, columns: Sequen
         return "".join(line + "\n" for line in to_lines(values)).encode()
     if suffix == ".png":
         return png_bytes(image_grid(values)) if values.ndim == 4 else scatter_bytes(values, labels, columns)
-    return (csv_bytes if suffix == ".csv" else parquet_bytes)(_array(values), columns)
+    return (csv_bytes if suffix == ".csv" else parquet_bytes)(_array(values), columns, categories)
 
 
 def _array(values: Tensor) -> np.ndarray[Any, Any]:

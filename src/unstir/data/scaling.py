@@ -3,14 +3,15 @@
     x = (v - shift) / scale        shift = mean(v),  scale = std(v) / STD
 
 A set of images has one shift and one scale for all its pixels, a table one pair per column. A constant
-column, or a set of images of one colour, gets scale 1. STD = 0.5 is EDM's σ_data (Karras et al. 2022,
+column, or a set of images of one colour, gets scale 1. A column that holds whole numbers throughout is
+rounded on the way back. STD = 0.5 is EDM's σ_data (Karras et al. 2022,
 table 1), so that noise levels mean the same for every data set.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,7 @@ class Scaling:
         kind: `image` or `table`.
         shift: the means in data units: one for images, one per column for a table.
         scale: the deviations over STD, above 0, as many as `shift`.
+        whole: a table's columns of whole numbers, by index, rising.
 
     Raises:
         InputError: an unknown kind, lengths that differ, numbers that are not finite, a scale of 0 or below.
@@ -40,6 +42,7 @@ class Scaling:
     kind: Kind
     shift: tuple[float, ...]
     scale: tuple[float, ...]
+    whole: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in ("image", "table"):
@@ -58,6 +61,8 @@ class Scaling:
                 raise InputError(f"scaling: shift[{i}]={shift}, give a finite number")
             if not (math.isfinite(scale) and scale > 0):
                 raise InputError(f"scaling: scale[{i}]={scale}, give a finite number above 0")
+        if not set(self.whole) <= set(range(len(self.shift))) or (self.whole and self.kind != "table"):
+            raise InputError(f"scaling: whole={self.whole}, give indices of a table's columns")
 
     @property
     def holds(self) -> Kind:
@@ -69,12 +74,19 @@ class Scaling:
         """The scaling in which `dataset` has mean 0 and standard deviation STD.
 
         Raises:
-            InputError: text, which has neither.
+            InputError: text, which has neither, or a table with categories.
         """
         if dataset.kind == "text":
             raise InputError(
                 f"data {dataset.name}: are text, and this process takes numbers; give --process coins"
             )
+        for column, names in zip(dataset.columns, dataset.categories, strict=False):
+            if names is not None:
+                raise InputError(
+                    f"data {dataset.name}: column {quoted(column)} holds categories, and this takes numbers; "
+                    "leave it out"
+                )
+        whole: tuple[int, ...] = ()
         if dataset.kind == "image":
             count = torch.bincount(dataset.values.reshape(-1), minlength=256).double()
             level = torch.arange(256, dtype=torch.float64, device=count.device)
@@ -87,8 +99,15 @@ class Scaling:
             std, mean = torch.std_mean(values, dim=0, correction=0)
             # Rounding gives a constant column a deviation just above 0: look at the values themselves.
             std = torch.where(values.amin(0) == values.amax(0), 0.0, std)
+            whole = tuple((values == values.round()).all(0).nonzero()[:, 0].tolist())
         scale = torch.where(std > 0, std / STD, 1.0)
-        return cls(dataset.kind, tuple(mean.tolist()), tuple(scale.tolist()))
+        return cls(dataset.kind, tuple(mean.tolist()), tuple(scale.tolist()), whole)
+
+    def model_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """The shape of one item in model units."""
+        if self.kind == "table" and tuple(shape) != (len(self.shift),):
+            raise InputError(f"items of shape {tuple(shape)}: the scaling knows {len(self.shift)} columns")
+        return tuple(shape)
 
     def to_model(self, values: Tensor) -> Tensor:
         """Data units to model units.
@@ -112,7 +131,8 @@ class Scaling:
             x: images `(..., channels, height, width)` or a table `(..., columns)`.
 
         Returns:
-            Images as uint8, rounded and clamped to 0..255; tables as float32; of the same shape.
+            Images as uint8, rounded and clamped to 0..255; tables as float32, whole columns rounded; of the
+            same shape.
 
         Raises:
             InputError: a table with other columns than the scaling's; images with NaN in them.
@@ -120,6 +140,8 @@ class Scaling:
         shift, scale = self._numbers(x)
         values = x.double() * scale + shift
         if self.kind == "table":
+            if self.whole:
+                values[..., list(self.whole)] = values[..., list(self.whole)].round()
             return values.float()
         if bad := int(values.isnan().sum()):
             raise InputError(
@@ -133,7 +155,8 @@ class Scaling:
 
     def to_dict(self) -> dict[str, Any]:
         """The scaling as plain values for JSON or YAML."""
-        return {"kind": self.kind, "shift": list(self.shift), "scale": list(self.scale)}
+        plain = {"kind": self.kind, "shift": list(self.shift), "scale": list(self.scale)}
+        return plain | ({"whole": list(self.whole)} if self.whole else {})
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Scaling:
@@ -142,10 +165,13 @@ class Scaling:
         Raises:
             InputError: keys missing or unknown, values of another type, or as the class says.
         """
-        if not isinstance(data, Mapping) or set(data) != {"kind", "shift", "scale"}:
+        if not isinstance(data, Mapping) or set(data) - {"whole"} != {"kind", "shift", "scale"}:
             held = sorted(map(str, data)) if isinstance(data, Mapping) else type(data).__name__
             raise InputError(f"scaling: {held}, give kind, shift and scale")
-        return cls(data["kind"], _floats(data, "shift"), _floats(data, "scale"))
+        whole = data.get("whole", ())
+        if not isinstance(whole, list | tuple) or not all(type(index) is int for index in whole):
+            raise InputError(f"scaling: whole={quoted(whole)}, give a list of columns' indices")
+        return cls(data["kind"], _floats(data, "shift"), _floats(data, "scale"), tuple(whole))
 
     def _numbers(self, values: Tensor) -> tuple[Tensor, Tensor]:
         if self.kind == "table" and (not values.ndim or values.shape[-1] != len(self.shift)):

@@ -1,7 +1,9 @@
-"""Tables of numbers: .csv and .parquet, read and written through pyarrow.
+"""Tables of numbers and categories: .csv and .parquet, read and written through pyarrow.
 
 A .csv has commas, a decimal point and UTF-8; its first line names the columns, unless every cell of it is a
-bare number (a quoted number is a name). Rows count from 1 after the header. Every cell is a finite number.
+bare number (a quoted number is a name). Rows count from 1 after the header. A column holds finite numbers in
+every cell, or text that is no number in every cell but the empty ones: then it is one of categories, see
+`categories.py`. Text and booleans are categories, numbers never.
 """
 
 from __future__ import annotations
@@ -9,13 +11,15 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from unstir.data.arrays import Array, from_array
+from unstir.data.categories import FLAGS, Names, from_texts, to_texts
 from unstir.data.dataset import Dataset
 from unstir.data.limits import check_expansion, check_memory
 from unstir.data.wording import quoted, reason, shown
@@ -28,30 +32,30 @@ def read_csv(path: Path, name: str) -> Dataset:
     """The table of a .csv file.
 
     Raises:
-        InputError: empty, ragged or not UTF-8; columns without a name or of the same name; a cell that is
-            empty, text, NaN or infinite (its column, row and value are named).
+        InputError: empty, ragged or not UTF-8; columns without a name or of the same name; in a column of
+            numbers a cell that is empty, text, NaN or infinite (its column, row and value are named); dates,
+            or text that is no category.
     """
     import pyarrow as pa
-    from pyarrow import csv as arrow
 
     what = shown(path)
     try:
         check_memory(what, path.stat().st_size)
         with path.open(encoding="utf-8-sig") as stream:
             first, columns, skip = _head(stream, what)
-        table = arrow.read_csv(
-            path,
-            read_options=arrow.ReadOptions(
-                column_names=columns, skip_rows=skip, block_size=max(2**20, 4 * len(first))
-            ),
-            convert_options=arrow.ConvertOptions(column_types=dict.fromkeys(columns, pa.float64())),
-        )
-        numbers = _stack([column.to_numpy() for column in table.columns], what)
+        try:
+            table = _arrow_csv(path, columns, skip, len(first), pa.float64())
+            numbers = _stack([column.to_numpy() for column in table.columns], what)
+        except pa.ArrowInvalid:
+            numbers = np.full((1, 1), np.nan)
+        if not np.isfinite(numbers).all():
+            table = _arrow_csv(path, columns, skip, len(first), pa.string())
+            return _mixed(table, path, name)
+    except InputError:
+        raise
     except (pa.ArrowException, OSError, UnicodeError, MemoryError) as error:
         _blame(path)
-        raise InputError(f"{what} is no .csv of numbers ({reason(error)}): give UTF-8 with commas") from error
-    if not np.isfinite(numbers).all():
-        _blame(path)
+        raise InputError(f"{what} is no .csv table ({reason(error)}): give UTF-8 with commas") from error
     return from_array(numbers, name, what=what, columns=columns)
 
 
@@ -59,7 +63,8 @@ def read_parquet(path: Path, name: str) -> Dataset:
     """The table of a .parquet file.
 
     Raises:
-        InputError: damaged, growing beyond reason, a column that is no number, a value missing or not finite.
+        InputError: damaged, growing beyond reason, a column of neither numbers nor categories, a number
+            missing or not finite.
     """
     import pyarrow as pa
     from pyarrow import parquet
@@ -76,12 +81,13 @@ def read_parquet(path: Path, name: str) -> Dataset:
             check_memory(what, needed)
             table = file.read()
         pairs = zip(schema.names, table.columns, strict=True)
-        numbers = _stack([_numbers(column, key, what) for key, column in pairs], what)
+        found = [_column(column, key, what) for key, column in pairs]
+        numbers = _stack([column for column, _ in found], what)
     except InputError:
         raise
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         raise InputError(f"{what} is no whole .parquet file ({reason(error)}): write it again") from error
-    return from_array(numbers, name, what=what, columns=schema.names)
+    return _named(from_array(numbers, name, what=what, columns=schema.names), [names for _, names in found])
 
 
 def check_names(columns: Sequence[str], what: str) -> None:
@@ -102,35 +108,92 @@ def check_names(columns: Sequence[str], what: str) -> None:
         seen.add(column)
 
 
-def csv_bytes(values: Array, columns: Sequence[str]) -> bytes:
-    """A table as .csv, every float32 in the fewest digits that give it back."""
+def csv_bytes(values: Array, columns: Sequence[str], categories: Sequence[Names] = ()) -> bytes:
+    """A table as .csv, every float32 in the fewest digits that give it back, every code as its category."""
     from pyarrow import csv as arrow
 
     stream = io.BytesIO()
-    arrow.write_csv(_arrow_table(values, columns), stream)
+    arrow.write_csv(_arrow_table(values, columns, categories), stream)
     return stream.getvalue()
 
 
-def parquet_bytes(values: Array, columns: Sequence[str]) -> bytes:
-    """A table as .parquet."""
+def parquet_bytes(values: Array, columns: Sequence[str], categories: Sequence[Names] = ()) -> bytes:
+    """A table as .parquet, every code as its category."""
     from pyarrow import parquet
 
     stream = io.BytesIO()
-    parquet.write_table(_arrow_table(values, columns), stream)
+    parquet.write_table(_arrow_table(values, columns, categories), stream)
     return stream.getvalue()
 
 
-def _arrow_table(values: Array, columns: Sequence[str]) -> Any:  # noqa: ANN401  pyarrow has no types
+def _arrow_table(values: Array, columns: Sequence[str], categories: Sequence[Names]) -> Any:  # noqa: ANN401  pyarrow has no types
     import pyarrow as pa
 
-    return pa.table([pa.array(np.ascontiguousarray(column)) for column in values.T], names=list(columns))
+    arrays = [
+        pa.array(np.ascontiguousarray(column)) if names is None else to_texts(column, names)
+        for column, names in zip(values.T, categories or (None,) * len(columns), strict=True)
+    ]
+    return pa.table(arrays, names=list(columns))
+
+
+def _arrow_csv(path: Path, columns: Sequence[str], skip: int, line: int, kind: Any) -> Any:  # noqa: ANN401
+    from pyarrow import csv as arrow
+
+    return arrow.read_csv(
+        path,
+        read_options=arrow.ReadOptions(column_names=columns, skip_rows=skip, block_size=max(2**20, 4 * line)),
+        convert_options=arrow.ConvertOptions(column_types=dict.fromkeys(columns, kind)),
+    )
+
+
+def _mixed(table: Any, path: Path, name: str) -> Dataset:  # noqa: ANN401
+    """The data set of cells that are not all numbers: each column is one kind throughout."""
+    from pyarrow import compute
+
+    what, found = shown(path), list[tuple[Array, Names]]()
+    texts = [compute.utf8_trim_whitespace(column) for column in table.columns]
+    numbers = [_parsed(column) for column in texts]
+    _blame(path, {key for key, column in zip(table.column_names, numbers, strict=True) if column is None})
+    for key, column, parsed in zip(table.column_names, texts, numbers, strict=True):
+        if parsed is not None:
+            found.append((parsed, None))
+            continue
+        codes, names = from_texts(column, f"{what}, column {quoted(key)}")
+        if key in names:
+            raise InputError(
+                f"{what}: its first line names a column {quoted(key)}, and the column holds {quoted(key)} "
+                "too: put a line of names above the rows"
+            )
+        found.append((codes, names))
+    dataset = from_array(
+        _stack([column for column, _ in found], what), name, what=what, columns=table.column_names
+    )
+    return _named(dataset, [names for _, names in found])
+
+
+def _parsed(column: Any) -> Array | None:  # noqa: ANN401
+    """A column of text as numbers, NaN where a cell is none; or None where no cell is one."""
+    from pyarrow import compute
+
+    coded = column.combine_chunks().dictionary_encode()
+    numbers = [_number(text) for text in coded.dictionary.to_pylist()]
+    if numbers and all(number is None for number in numbers):
+        return None
+    known = np.array([math.nan if number is None else number for number in numbers], dtype=np.float64)
+    found: Array = known[compute.fill_null(coded.indices, 0).to_numpy()]
+    return found
+
+
+def _named(dataset: Dataset, categories: Sequence[Names]) -> Dataset:
+    mixed = any(names is not None for names in categories)
+    return replace(dataset, categories=tuple(categories)) if mixed else dataset
 
 
 def _check_type(field: Any, file: Any, what: str) -> None:  # noqa: ANN401
     from pyarrow import types
 
     numeric = (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal)
-    if any(fits(field.type) for fits in numeric):
+    if any(fits(field.type) for fits in numeric) or _is_text(field.type):
         return
     example = ""
     if not types.is_nested(field.type):
@@ -139,8 +202,28 @@ def _check_type(field: Any, file: Any, what: str) -> None:  # noqa: ANN401
         example = "" if first is None else f", {quoted(first)} in row 1"
     raise InputError(
         f"{what}, column {quoted(field.name)} holds {quoted(field.type)}{example}: "
-        "turn it into numbers or leave the column out"
+        "turn it into numbers (a date into days), into text, or leave the column out"
     )
+
+
+def _is_text(kind: Any) -> bool:  # noqa: ANN401
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        return _is_text(kind.value_type)
+    return bool(types.is_string(kind) or types.is_large_string(kind))
+
+
+def _column(column: Any, key: str, what: str) -> tuple[Array, Names]:  # noqa: ANN401
+    """Numbers, or codes with the names of their categories."""
+    from pyarrow import string, types
+
+    if types.is_boolean(column.type):
+        codes, names = from_texts(column.cast(string()), f"{what}, column {quoted(key)}")
+        return (codes, names) if "" in names else (np.asarray(column.to_numpy(), dtype=np.float64), FLAGS)
+    if _is_text(column.type):
+        return from_texts(column.cast(string()), f"{what}, column {quoted(key)}")
+    return _numbers(column, key, what), None
 
 
 def _numbers(column: Any, key: str, what: str) -> Array:  # noqa: ANN401
@@ -151,14 +234,14 @@ def _numbers(column: Any, key: str, what: str) -> Array:  # noqa: ANN401
         raise InputError(
             f"{what}: row {row}, column {quoted(key)} has no value, and {column.null_count} in all "
             "have none: "
-            "fill them or leave the rows out"
+            "fill them, or leave out the rows or the column"
         )
     return np.asarray((column.cast(float64()) if types.is_decimal(column.type) else column).to_numpy())
 
 
 def _stack(columns: list[Array], what: str) -> Array:
     if not columns or not len(columns[0]):
-        raise InputError(f"{what} holds {len(columns)} columns and no rows: give at least one row of numbers")
+        raise InputError(f"{what} holds {len(columns)} columns and no rows: give at least one row")
     return np.stack([np.asarray(column, dtype=np.float64) for column in columns], axis=1)
 
 
@@ -168,7 +251,7 @@ def _head(stream: IO[str], what: str) -> tuple[str, list[str], int]:
     while first and not first.strip():
         skip, first = skip + 1, stream.readline(LONGEST_LINE)
     if not first:
-        raise InputError(f"{what} is empty: give at least one row of numbers")
+        raise InputError(f"{what} is empty: give at least one row")
     if len(first) >= LONGEST_LINE:
         raise InputError(f"{what}: its first line is longer than {LONGEST_LINE} characters: is it a .csv?")
     if all(_number(cell) is not None for cell in first.split(",")):
@@ -178,6 +261,8 @@ def _head(stream: IO[str], what: str) -> tuple[str, list[str], int]:
     except csv.Error as error:
         raise InputError(f"{what}: its first line names no columns ({reason(error)}): mend it") from error
     check_names(columns, what)
+    if len(columns) == 1 and (mark := next((mark for mark in ";\t|" if mark in columns[0]), None)):
+        raise InputError(f"{what} has {quoted(mark)} between its columns: give commas")
     return first, columns, skip + 1
 
 
@@ -188,8 +273,12 @@ def _number(cell: str) -> float | None:
         return None
 
 
-def _blame(path: Path) -> None:
+def _blame(path: Path, texts: Collection[str] | None = None) -> None:
     """Find the first cell or row at fault, slowly and in plain Python, and say where it is.
+
+    Args:
+        path: the file.
+        texts: columns that need hold no numbers; None for all of them.
 
     Raises:
         InputError: there is one.
@@ -209,7 +298,12 @@ def _blame(path: Path) -> None:
                         f"{place} has {len(cells)} values for {len(columns)} columns: mend the row"
                     )
                 for column, cell in zip(columns, cells, strict=True):
-                    number = _number(cell)
+                    number = 0.0 if texts is None or column in texts else _number(cell)
+                    if number is None and not cell.strip():
+                        raise InputError(
+                            f"{place}, column {quoted(column)} has no value: fill it, or leave out the row "
+                            "or the column"
+                        )
                     if number is None or not math.isfinite(number):
                         wrong = "is no number" if number is None else "is not finite"
                         raise InputError(

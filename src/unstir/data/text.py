@@ -109,6 +109,10 @@ class Letters:
         """All letters of a data set."""
         return cls(tuple(torch.unique(dataset.values).tolist()))
 
+    def model_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """The shape of one item in model units: the same."""
+        return tuple(shape)
+
     def to_model(self, values: Tensor) -> Tensor:
         """Code points to the letters' numbers, int64.
 

@@ -64,9 +64,9 @@ class Process(ABC):
 
     def coder(self, data: Dataset) -> Coder:
         """The map between the data's units and the model's: by default mean 0, standard deviation ½."""
-        from unstir.data import Scaling
+        from unstir.data.coder import usual_coder
 
-        return Scaling.fit(data)
+        return usual_coder(data)
 
     def prepared(self, items: Tensor, partner: Tensor | None = None) -> Process:
         """This process with what it must know of the training items, `(n, *shape)` in model units.

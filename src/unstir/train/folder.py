@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from torch import Tensor, nn
 
 from unstir import physics
-from unstir.data import BUILTIN, Dataset, Kind, Scaling, coder_from_dict
+from unstir.data import BUILTIN, Dataset, Kind, coder_from_dict
 from unstir.data.wording import quoted, reason
 from unstir.errors import InputError
 from unstir.fields import LearnedField, build_network, field_class
@@ -40,6 +40,7 @@ class DataInfo(BaseModel):
     kind: Kind
     shape: tuple[Annotated[int, Field(ge=1)], ...]
     columns: tuple[str, ...] = ()
+    categories: tuple[tuple[str, ...] | None, ...] = ()
     label_names: tuple[str, ...] = ()  # of the classes that the field was told; empty where it was told none
     label_counts: tuple[Annotated[int, Field(ge=0)], ...] = ()  # training items of each
     scaling: dict[str, object]
@@ -52,14 +53,20 @@ class DataInfo(BaseModel):
     def _agree(self) -> DataInfo:
         if len(self.shape) != (3 if self.kind == "image" else 1):
             raise ValueError(f"shape {self.shape} is not that of one {self.kind}")
-        coder = coder_from_dict(self.scaling)
-        columns = self.kind == "table" and isinstance(coder, Scaling) and len(coder.shift)
-        if coder.holds != self.kind or (columns and columns != self.shape[0]):
+        if coder_from_dict(self.scaling).holds != self.kind:
             raise ValueError("scaling is not that of the data")
+        if len(self.categories) not in (0, len(self.columns)):
+            raise ValueError(f"categories of {len(self.categories)} columns for {len(self.columns)} columns")
+        _ = self.model_shape  # raises where the scaling is of other items
         trained = self.count - self.heldout if self.label_names else 0
         if len(self.label_names) != len(self.label_counts) or sum(self.label_counts) != trained:
             raise ValueError("label_counts are not those of the training items")
         return self
+
+    @property
+    def model_shape(self) -> tuple[int, ...]:
+        """The shape of one item in model units: categories take coordinates of their own."""
+        return coder_from_dict(self.scaling).model_shape(self.shape)
 
 
 def write_folder(path: Path, config: TrainConfig, info: DataInfo, process: Process) -> None:
@@ -167,10 +174,10 @@ def make_field(
             )
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(config.seed)  # and no other device's
-            network = _built(config, len(info.label_names), *kind.sizes(process, info.shape))
+            network = _built(config, len(info.label_names), *kind.sizes(process, info.model_shape))
     elif not isinstance(network, nn.Module) or not any(p.requires_grad for p in network.parameters()):
         raise InputError(f"network: a {type(network).__name__} has nothing to train; give a torch.nn.Module")
-    field = kind(network, process, shape=info.shape)
+    field = kind(network, process, shape=info.model_shape)
     field.levels = (config.noise_mean, config.noise_std)
     field.classes = len(info.label_names)
     if config.network == "custom":

@@ -243,6 +243,7 @@ def _info(data: Dataset, train: Dataset, coder: Coder, process: Process, *, labe
         kind=data.kind,
         shape=data.shape,
         columns=data.columns,
+        categories=data.categories,
         label_names=names,
         label_counts=tuple(int(count) for count in counts),
         scaling=coder.to_dict(),
