@@ -7,8 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from unstir.data import images
-from unstir.data.images import SUFFIXES, read_folder
+from unstir.data import decode
+from unstir.data.decode import SUFFIXES
+from unstir.data.images import read_folder
 
 Refused = Callable[..., str]
 Paint = Callable[..., Path]
@@ -147,7 +148,7 @@ def test_what_is_passed_by(tmp_path: Path, paint: Paint) -> None:
 
 
 def test_an_empty_folder(tmp_path: Path, refused: Refused) -> None:
-    assert f"{tmp_path} holds no images but no files: give a folder with .png, " in refused(
+    assert f"{tmp_path} holds no images and no other files: give a place with .png, " in refused(
         read_folder, tmp_path, "f"
     )
     (tmp_path / "b.txt").touch()
@@ -201,7 +202,7 @@ def test_nothing_but_bad_images(tmp_path: Path, refused: Refused) -> None:
     (tmp_path / "a.png").write_text("hello")
     for skip_bad in (False, True):
         message = refused(read_folder, tmp_path, "f", skip_bad)
-        assert "cannot read 1 of 1 image: a.png (not an image): give a folder of images" in message
+        assert "cannot read 1 of 1 image: a.png (not an image): give images that can be read" in message
 
 
 def test_mixed_sizes(tmp_path: Path, paint: Paint, refused: Refused) -> None:
@@ -228,7 +229,7 @@ def test_a_turned_image_has_its_upright_size(tmp_path: Path, paint: Paint, refus
 def test_megapixels(tmp_path: Path, paint: Paint, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
     paint("a.png", size=(20, 10))
     paint("b.png", size=(4, 3))
-    monkeypatch.setattr(images, "MAX_PIXELS", 100)
+    monkeypatch.setattr(decode, "MAX_PIXELS", 100)
     assert "cannot read 1 of 2 images: a.png (20x10 pixels are above the limit" in refused(
         read_folder, tmp_path, "f"
     )

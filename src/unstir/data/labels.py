@@ -28,6 +28,22 @@ def natural_key(text: str) -> tuple[tuple[str | int, ...], str]:
     return tuple(int(part) if i % 2 else part for i, part in enumerate(parts)), text
 
 
+def path_key(parts: Sequence[str]) -> list[tuple[tuple[str | int, ...], str]]:
+    """The key that sorts paths, given in parts, naturally and folder by folder."""
+    return [natural_key(part) for part in parts]
+
+
+def from_folders(folders: Sequence[tuple[str, ...]]) -> Labels | None:
+    """Labels of items from the folders each lies in, outermost first, or None where some lie in none.
+
+    The immediate sub-folders are the classes; a lone folder around all of them is passed through.
+    """
+    depth = 0
+    while all(len(inner) > depth + 1 for inner in folders) and len({inner[depth] for inner in folders}) == 1:
+        depth += 1
+    return from_names([inner[depth] for inner in folders]) if all(folders) else None
+
+
 def from_names(names: Sequence[str]) -> Labels:
     """Numbers `(n,)` int64 for `names`, and the distinct names in order of number."""
     distinct = sorted(set(names), key=natural_key)

@@ -1,8 +1,9 @@
 """How large a file may be, checked against its header before anything is allocated.
 
-A file of a few bytes can promise terabytes. Three limits hold that off: an image has at most `MAX_PIXELS`; a
-compressed file may grow to `MAX_EXPANSION` times its size, or to `FREE_EXPANSION` where that is more; and
-nothing is read that is larger than the machine's memory.
+A file of a few bytes can promise terabytes. Four limits hold that off: an image has at most `MAX_PIXELS`, and
+its file `MAX_IMAGE_BYTES`; a compressed file may grow to `MAX_EXPANSION` times its size, or to
+`FREE_EXPANSION` where that is more; and nothing is read that is larger than the machine's memory. What takes
+more than `RESIDENT` of that memory stays on disk where its format allows (`mapped.py`).
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import os
 from unstir.errors import InputError
 
 MAX_PIXELS = 64_000_000
+MAX_IMAGE_BYTES = 8 * MAX_PIXELS
 MAX_EXPANSION = 100
 FREE_EXPANSION = 256 * 2**20
+RESIDENT = 0.25
 
 
 def size_text(n: int) -> str:
@@ -46,6 +49,12 @@ def check_memory(what: str, needed: int) -> None:
             f"{what} needs {size_text(needed)}, more than the {size_text(memory)} of memory here: "
             "give fewer or smaller items"
         )
+
+
+def is_large(size: int) -> bool:
+    """Whether `size` bytes are more than the share of memory that data may take in full."""
+    memory = physical_memory()
+    return memory is not None and size > RESIDENT * memory
 
 
 def check_expansion(what: str, packed: int, unpacked: int, mend: str) -> None:

@@ -2,6 +2,7 @@
 
 name of a built-in set     `builtin.py`    (a folder of the same name is given as `./digits`)
 folder of images           `images.py`
+.zip .tar .tar.gz .tgz     `archives.py`; with labels inside, or several of them, shards (`shards.py`)
 .npz  .npy  array, tensor  `npy.py`, `arrays.py`
 .csv  .parquet             `tables.py`
 .txt                       `text.py`, one item a line
@@ -20,11 +21,14 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from unstir.data.archives import TAR_SUFFIXES, expand, read_tars, read_zip
 from unstir.data.arrays import from_array, from_tensor
 from unstir.data.builtin import BUILTIN, make
 from unstir.data.dataset import Dataset
+from unstir.data.decode import SUFFIXES
 from unstir.data.idx import is_idx, read_idx
-from unstir.data.images import SUFFIXES, read_folder
+from unstir.data.images import find_files, read_folder
+from unstir.data.labels import path_key
 from unstir.data.npy import read_npy, read_npz
 from unstir.data.tables import read_csv, read_parquet
 from unstir.data.text import read_text
@@ -32,7 +36,8 @@ from unstir.data.wording import listed, reason, shown
 from unstir.errors import InputError
 
 READABLE = (
-    "a folder of images, .npz, .npy, .csv, .parquet, .txt or an idx file (such as train-images-idx3-ubyte.gz)"
+    "a folder of images, .zip, .tar, .npz, .npy, .csv, .parquet, .txt or an idx file "
+    "(such as train-images-idx3-ubyte.gz)"
 )
 
 Source = str | os.PathLike[str] | np.ndarray[Any, Any] | Tensor | Dataset
@@ -52,7 +57,8 @@ def load(source: Source, *, skip_bad: bool = False) -> Dataset:
     Args:
         source: a built-in name (`BUILTIN`), a path, a numpy array, a tensor, or a `Dataset`, which comes back
             as it is. Arrays and tensors are copied; shape and dtype tell images from tables (`arrays.py`).
-        skip_bad: in a folder, pass over images that cannot be read and name them in `Dataset.skipped`.
+        skip_bad: in a folder, an archive or a table of images, pass over those that cannot be read and name
+            them in `Dataset.skipped`.
 
     Returns:
         Images as uint8 `(n, channels, height, width)`, a table as float32 `(n, columns)` or text as int32
@@ -84,11 +90,14 @@ def _read(source: str | os.PathLike[str], skip_bad: bool) -> Dataset:
     try:
         mode = path.stat().st_mode if name.strip() else 0
     except FileNotFoundError as error:
+        several = expand(str(path))
+        if len(several) > 1 or several != [str(path)]:
+            return _read_shards(several, name, skip_bad)
         raise _missing(name) from error
     except (OSError, ValueError) as error:
         raise InputError(f"data {shown(name)} cannot be read ({reason(error)}): check the path") from error
     if stat.S_ISDIR(mode):
-        return read_folder(path, name, skip_bad)
+        return _read_folder(path, name, skip_bad)
     if not stat.S_ISREG(mode):
         raise InputError(f"data {shown(name)} is neither a file nor a folder: give {READABLE}")
     suffix = path.suffix.lower()
@@ -96,10 +105,37 @@ def _read(source: str | os.PathLike[str], skip_bad: bool) -> Dataset:
         return read_idx(path, name)
     if suffix in SUFFIXES:
         raise InputError(f"data {shown(name)} is a single image: give the folder it lies in")
+    if suffix == ".zip":
+        return read_zip(path, name, skip_bad)
+    if path.name.lower().endswith(TAR_SUFFIXES):
+        return read_tars([path], shown(path), name, skip_bad)
     if suffix not in _READERS:
         kind = f"is of a kind {suffix!r} that" if suffix else "has no ending, and"
         raise InputError(f"data {shown(name)} {kind} cannot be read: give {READABLE}")
     return _READERS[suffix](path, name)
+
+
+def _read_folder(folder: Path, name: str, skip_bad: bool) -> Dataset:
+    found = find_files(folder)
+    tars = [item for item in found.others if item[-1].lower().endswith(TAR_SUFFIXES)]
+    if found.images or not tars:
+        return read_folder(folder, name, skip_bad)
+    ordered = sorted(tars, key=path_key)
+    return read_tars([folder.joinpath(*item) for item in ordered], shown(folder), name, skip_bad)
+
+
+def _read_shards(files: list[str], name: str, skip_bad: bool) -> Dataset:
+    paths = [Path(file) for file in files]
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        raise InputError(
+            f"data {shown(name)} stands for {len(paths)} files, and {shown(missing[0])} is not there: "
+            "give the numbers that there are"
+        )
+    other = next((path for path in paths if not path.name.lower().endswith(TAR_SUFFIXES)), None)
+    if other is not None:
+        raise InputError(f"data {shown(name)}: {shown(other)} is no .tar file: give shards, or one file")
+    return read_tars(paths, shown(name), name, skip_bad)
 
 
 def _missing(name: str) -> InputError:
