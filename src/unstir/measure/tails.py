@@ -4,8 +4,8 @@ Sizes are read on robust axes, so that the tails themselves do not set the unit:
 
     z = (x − median) / (1.4826 MAD)        column by column, both of the reference
 
-and in shadows r of z: the norm ‖z‖/√d, each column |z_i|, and |θ·z| in random directions θ. With Q(p) the size
-that a share p of the items exceeds,
+and in shadows r of z: the norm ‖z‖/√d, each column |z_i|, and |θ·z| in random directions θ. With Q(p) the
+size that a share p of the items exceeds,
 
     hill        1/α = mean over the k largest of ln(r_(i) / r_(k+1)):  P(r > x) ~ x^{−α}
     quantile    |ln Q_a(p) / Q_b(p)|, mean over the shadows:  0 as far, 0.69 twice or half as far
@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -29,12 +28,13 @@ from unstir.measure._arrays import pair, whole
 
 SHARE = 0.05  # of the items that count as the tail
 LEVELS = (0.01, 0.001)  # shares exceeded: the 0.99 and 0.999 quantiles
-_DIRECTIONS = 32
+_DIRECTIONS = 16
 _POINTS = 50
 _MAD = 1.482602218505602  # deviation of a Gaussian over its median absolute deviation
 
 
-class Tails(NamedTuple):
+@dataclass(frozen=True)
+class Tails:
     """One set's tails against the reference's.
 
     Attributes:
@@ -99,9 +99,8 @@ class Shadows:
         middle = x.median(0).values
         width = _MAD * (x - middle).abs().median(0).values
         generator = torch.Generator().manual_seed(seed)
-        theta = torch.randn(
-            whole(directions, "directions"), x.shape[1], dtype=torch.float64, generator=generator
-        )
+        shape = (whole(directions, "directions"), x.shape[1])
+        theta = torch.randn(shape, dtype=torch.float64, generator=generator)
         width = torch.where(width > 0, width, torch.where(x.std(0) > 0, x.std(0), 1.0))
         return cls(middle, width, torch.nn.functional.normalize(theta))
 
@@ -110,6 +109,40 @@ class Shadows:
         z = (values.flatten(1).double().cpu() - self.middle) / self.width
         norm = z.norm(dim=1, keepdim=True) / math.sqrt(z.shape[1])
         return torch.cat([norm, z.abs(), (z @ self.directions.T).abs()], 1)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What is compared of one set's sizes `(n, shadows)`.
+
+    Attributes:
+        index: Hill's of the norm.
+        high: ln Q at `LEVELS`, `(2, shadows)`.
+        survival: ln Q of the norm at the shares of `survival_shares`.
+    """
+
+    index: float
+    high: Tensor
+    survival: Tensor
+
+    @classmethod
+    def of(cls, sizes: Tensor, shares: Tensor) -> Profile:
+        """The profile of `sizes`, its survival at `shares` exceeded."""
+        levels = torch.tensor(LEVELS, dtype=torch.float64)
+        return cls(
+            float(hill_index(sizes[:, 0])), log_quantiles(sizes, levels), log_quantiles(sizes[:, 0], shares)
+        )
+
+    def against(self, other: Profile) -> Tails:
+        """The figures of this set, the other one being the reference."""
+        error = (self.high - other.high).abs().mean(1)
+        return Tails(
+            index=self.index,
+            index_error=abs(1 / self.index - 1 / other.index),
+            quantile_99=float(error[0]),
+            quantile_999=float(error[1]),
+            survival=float((self.survival - other.survival).abs().mean()),
+        )
 
 
 def tails(samples: Tensor, reference: Tensor, *, seed: int = 0) -> Tails:
@@ -126,29 +159,19 @@ def tails(samples: Tensor, reference: Tensor, *, seed: int = 0) -> Tails:
     Source: the question is that of Pandey et al. 2025, Heavy-tailed diffusion models, section 4.
     """
     x, y = pair(samples, reference, ("samples", "reference"), least=20)
-    shadows = Shadows.fit(y, seed=seed)
-    return tails_of_sizes(shadows.sizes(x), shadows.sizes(y))
-
-
-def tails_of_sizes(a: Tensor, b: Tensor) -> Tails:
-    """`tails` of sizes as `Shadows.sizes` gives them, `(n, shadows)` and `(m, shadows)`."""
-    index, other = (float(hill_index(sizes[:, 0])) for sizes in (a, b))
-    p = torch.tensor(LEVELS, dtype=torch.float64)
-    error = (log_quantiles(a, p) - log_quantiles(b, p)).abs().mean(1)
-    return Tails(
-        index=index,
-        index_error=abs(1 / index - 1 / other),
-        quantile_99=float(error[0]),
-        quantile_999=float(error[1]),
-        survival=survival_distance(a[:, 0], b[:, 0]),
-    )
+    shadows, shares = Shadows.fit(y, seed=seed), survival_shares(min(len(x), len(y)))
+    return Profile.of(shadows.sizes(x), shares).against(Profile.of(shadows.sizes(y), shares))
 
 
 def survival_distance(a: Tensor, b: Tensor) -> float:
-    """Mean |ln Q_a(p) − ln Q_b(p)| of sizes `(n,)` and `(m,)`, p from 0.1 to where five items are left."""
-    least = min(5 / min(len(a), len(b)), 0.05)
-    p = torch.logspace(-1, math.log10(least), _POINTS, dtype=torch.float64)
+    """Mean |ln Q_a(p) − ln Q_b(p)| of sizes `(n,)` and `(m,)` over `survival_shares`."""
+    p = survival_shares(min(len(a), len(b)))
     return float((log_quantiles(a, p) - log_quantiles(b, p)).abs().mean())
+
+
+def survival_shares(n: int) -> Tensor:
+    """Shares p exceeded, evenly spaced in ln p, from 0.1 to where five of `n` items are left."""
+    return torch.logspace(-1, math.log10(min(5 / n, 0.05)), _POINTS, dtype=torch.float64)
 
 
 def log_quantiles(sizes: Tensor, exceeded: Tensor) -> Tensor:
