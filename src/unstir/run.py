@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from unstir import physics
 from unstir.classes import Asked, asked_classes, drawn_classes
-from unstir.data import Coder, Dataset, Scaling, coder_from_dict
+from unstir.data import Coder, Columns, Dataset, Scaling, coder_from_dict
 from unstir.data import load as load_data
+from unstir.data.columns import measurable
 from unstir.errors import InputError
 from unstir.fields import Field, GuidedField, LearnedField
 from unstir.fields.guided import noise_interval
@@ -238,7 +239,8 @@ class Run:
         """
         process, scaling = self.process, self.scaling
         if not isinstance(process, LinearProcess) or not isinstance(scaling, Scaling):
-            raise InputError(f"process {process.name}: has no likelihood by the flow; linear processes do")
+            why = "its data have categories" if isinstance(scaling, Columns) else "linear processes do"
+            raise InputError(f"process {process.name}: has no likelihood by the flow; {why}")
         device = next(self.field.parameters()).device
         x = scaling.to_model(values).to(device)
         labels = None if label is None else self.labels(len(x), label=label)
@@ -320,18 +322,31 @@ def compare(
     features: str | FeatureSpace = "pixels",
     seed: int = 0,
 ) -> Evaluation | TextEvaluation:
-    """`measure.evaluate` of samples against held-out data; `measure.evaluate_text` where they are text."""
-    from unstir.measure import evaluate, evaluate_text
+    """`measure.evaluate` of samples against held-out data; `measure.evaluate_text` where they are text.
+
+    A table with categories is compared by coordinates (`measurable`), to which `features` is fitted too, and
+    every table column by column beside.
+    """
+    from unstir.measure import compare_columns, evaluate, evaluate_text
 
     if heldout.kind == "text":
         return evaluate_text(samples, heldout.values, train.values, seed)
-    return evaluate(
-        samples,
-        heldout.values,
-        train=train.values,
+    sets = [measurable(part, train) for part in (replace(train, values=samples, labels=None), heldout, train)]
+    evaluation = evaluate(
+        sets[0].values,
+        sets[1].values,
+        train=sets[2].values,
         labels=heldout.labels,
         features=features,
         seed=seed,
+    )
+    if heldout.kind != "table":
+        return evaluation
+    note = evaluation.features_note
+    return replace(
+        evaluation,
+        features_note=note if sets[1] is heldout else f"{note}, of standardised columns and categories",
+        columns=compare_columns(samples, heldout, train.values, seed=seed),
     )
 
 
@@ -459,9 +474,10 @@ def write_gallery(
     elif run.info.kind == "text":
         made.append(save_samples(folder / "samples.txt", samples))
     else:
-        made.append(save_samples(folder / "samples.npz", samples))
+        columns, categories = run.info.columns, run.info.categories
+        made.append(save_samples(folder / "samples.npz", samples, columns=columns, categories=categories))
         if samples.shape[1] == 2:
-            made.append(save_samples(folder / "samples.png", samples, columns=run.info.columns))
+            made.append(save_samples(folder / "samples.png", samples, columns=columns))
     if evaluation is not None:
         write_text(run.path / "evaluation.json", json_text(evaluation.to_dict()))
     return made

@@ -32,7 +32,7 @@ def baseline(
 ) -> None:
     """Fit tractable models to data, and measure them as evaluate does: what physics has to beat."""
     from unstir.bars import stage_bar
-    from unstir.data import check_target, save_samples
+    from unstir.data import Columns, check_target, measurable, save_samples
     from unstir.data import load as load_data
     from unstir.measure.baselines import compare_baselines, law_names
 
@@ -40,6 +40,7 @@ def baseline(
     if holdout == 0:
         raise InputError("holdout=0: nothing is held out to compare with; give a share such as 0.2")
     train, heldout = load_data(data).split(holdout, seed)
+    mixed = Columns.fit(train) if train.categories else None
     targets = {} if target is None else {name: _target(target, name, len(names)) for name in names}
     for path in targets.values():
         check_target(path, (n, *train.shape))
@@ -53,10 +54,17 @@ def baseline(
                 drawn[name] = samples
 
         report = compare_baselines(
-            train, heldout, model=model, n=n, features=features, seed=seed, watch=watch
+            measurable(train, train),
+            measurable(heldout, train),
+            model=model,
+            n=n,
+            features=features,
+            seed=seed,
+            watch=watch,
         )
     for name, samples in drawn.items():
-        save_samples(targets[name], samples, columns=train.columns)
+        values = samples if mixed is None else mixed.to_data(samples)
+        save_samples(targets[name], values, columns=train.columns, categories=train.categories)
     if as_json:
         print_json(report.to_dict() | ({"out": {k: str(v) for k, v in targets.items()}} if targets else {}))
         return

@@ -45,6 +45,7 @@ def evaluate(
     """Measure samples against held-out data, beside a Gaussian fit and real data."""
     from unstir.bars import sampling_bar
     from unstir.data import load as load_data
+    from unstir.data import measurable, recoded
     from unstir.measure import Evaluation, feature_space, nearest_picture
     from unstir.run import compare, load
     from unstir.train.storage import explained
@@ -68,11 +69,15 @@ def evaluate(
         raise InputError(
             f"data {heldout.name}: are text, without features or baselines; leave those options out"
         )
-    space = features if text else feature_space(features, heldout.values, heldout.labels)
+    space = features if text else feature_space(features, measurable(heldout, train).values, heldout.labels)
     if run is None:
-        values = load_data(samples).values
+        values = recoded(load_data(samples), train.columns, train.categories).values
         n = len(values)
-    report = None if isinstance(space, str) or not baselines else _baselines(train, heldout, space, n, seed)
+    report = (
+        None
+        if isinstance(space, str) or not baselines
+        else _baselines(measurable(train, train), measurable(heldout, train), space, n, seed)
+    )
     if run is not None:
         say_passed_over(run)
         with sampling_bar(n, err) as watch:
@@ -110,9 +115,12 @@ def _baselines(train: Dataset, heldout: Dataset, space: FeatureSpace, n: int, se
 def _reference(samples: Path, run: Run | None, data: str | None, holdout: float) -> tuple[Dataset, Dataset]:
     """The (training, held-out) data that samples are compared with."""
     from unstir.data import load as load_data
+    from unstir.data import recoded
 
     if data is not None:
-        train, heldout = load_data(data).split(holdout, run.config.seed if run else 0)
+        given = load_data(data)
+        given = given if run is None else recoded(given, run.info.columns, run.info.categories)
+        train, heldout = given.split(holdout, run.config.seed if run else 0)
     elif run is not None:
         train, heldout = run.data()
     else:

@@ -79,7 +79,9 @@ def sample(
             watch=watch,
         )
     seconds = time.perf_counter() - start
-    path = save_samples(target, samples, labels, columns=opened.info.columns)
+    path = save_samples(
+        target, samples, labels, columns=opened.info.columns, categories=opened.info.categories
+    )
     if as_json:
         report = {
             "out": str(path),
@@ -112,8 +114,9 @@ def _interval(text: str) -> tuple[float, float]:
 def _given(source: str, n: int | None, run: Run) -> Tensor:
     """The first `n` items to start from, in the data's units."""
     from unstir.data import load as load_data
+    from unstir.data import recoded
 
-    values = load_data(source).values
+    values = recoded(load_data(source), run.info.columns, run.info.categories).values
     if tuple(values.shape[1:]) != run.info.shape:
         raise InputError(
             f"from {source}: has items of {tuple(values.shape[1:])}, the run of {run.info.shape}"

@@ -10,7 +10,7 @@ from unstir.cli.console import out, say
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from unstir.measure import Evaluation, Figures, TextEvaluation
+    from unstir.measure import ColumnReport, Evaluation, Figures, TextEvaluation
     from unstir.measure.baselines import BaselineReport
 
 FEWEST = 20  # items that a comparison needs
@@ -25,6 +25,7 @@ _ROWS = (
     ("density", "density", "↑"),
     ("coverage", "coverage", "↑"),
 )
+_COLUMNS = 10  # shown
 _NOVELTY = "distance to the nearest training item over that of held-out data (1 as new as they, 0 copies)"
 
 
@@ -39,8 +40,33 @@ def print_evaluation(evaluation: Evaluation | TextEvaluation) -> None:
     out.print(_figures(f"n = {evaluation.n}, {evaluation.features}", sets))
     if evaluation.features_note:
         say(evaluation.features_note, console=out)
+    if evaluation.columns is not None:
+        _print_columns(evaluation.columns)
     if evaluation.memorisation_ratio is not None:
         out.print(f"novelty {evaluation.memorisation_ratio:.2f}: {_NOVELTY}")
+
+
+def _print_columns(report: ColumnReport) -> None:
+    """The columns that differ most, and the correlations."""
+    from rich.table import Table
+
+    worst = sorted(report.columns, key=lambda column: -column.samples)[:_COLUMNS]
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column(
+        "column by column" if len(worst) == len(report.columns) else f"worst {len(worst)} columns"
+    )
+    table.add_column("samples", justify="right")
+    table.add_column("real data", justify="right")
+    for column in worst:
+        table.add_row(f"{column.name}, {column.measure} ↓", _number(column.samples), _number(column.floor))
+    if report.correlation is not None:
+        table.add_row("correlations, mean ↓", _number(report.correlation), _number(report.correlation_floor))
+    out.print(table)
+    if report.worst_pair is not None:
+        say(
+            f"correlation that differs most: {' and '.join(report.worst_pair)}, by {report.worst:.2f}",
+            console=out,
+        )
 
 
 def _print_text(evaluation: TextEvaluation) -> None:

@@ -2,8 +2,9 @@
 
 from unstir.data.bins import Bins
 from unstir.data.builtin import BUILTIN
+from unstir.data.categories import recoded, with_categories, with_labels
 from unstir.data.coder import Coder, coder_from_dict, usual_coder
-from unstir.data.columns import Columns
+from unstir.data.columns import Columns, measurable
 from unstir.data.dataset import Dataset, Kind
 from unstir.data.levels import Levels
 from unstir.data.load import load
@@ -28,7 +29,11 @@ __all__ = [
     "from_lines",
     "image_grid",
     "load",
+    "measurable",
+    "recoded",
     "save_samples",
     "to_lines",
     "usual_coder",
+    "with_categories",
+    "with_labels",
 ]

@@ -142,8 +142,14 @@ class Columns:
         return cls(tuple(counts), Scaling.from_dict(data["scaling"]))
 
 
-def encoded(dataset: Dataset, coder: Columns) -> Dataset:
-    """A table as coordinates, without categories: in these, distances and covariances have a meaning."""
+def measurable(dataset: Dataset, like: Dataset) -> Dataset:
+    """A table as the coordinates that `Columns` finds for `like`; data without categories as they are.
+
+    Distances and covariances have a meaning between coordinates, and none between codes.
+    """
+    if not any(names is not None for names in like.categories):
+        return dataset
+    coder = Columns.fit(like)
     names = [
         name if _width(count) == 1 else f"{name} {i + 1}"
         for name, count in zip(dataset.columns, coder.counts, strict=True)

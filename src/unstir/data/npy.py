@@ -1,7 +1,8 @@
 """NumPy's files: .npy holds one array, .npz is a zip of them.
 
-In an .npz the data are the array `samples`, `images`, `x` or `data`, else the only one there is; the labels
-are the array `labels` or `y`, if present. Nothing is ever unpickled: the header is parsed here and checked
+In an .npz the data are the array `samples`, `images`, `signals`, `x` or `data`, else the only one there is; the
+labels are the array `labels` or `y`, if present; and `kind`, one text, may say what they are: `image`, `table`
+or `signal`. Nothing is ever unpickled: the header is parsed here and checked
 against the bytes that follow, and only then is memory taken.
 """
 
@@ -23,15 +24,16 @@ from unstir.data.limits import check_expansion, check_memory, size_text
 from unstir.data.wording import listed, quoted, reason, shown
 from unstir.errors import InputError
 
-DATA_NAMES = ("samples", "images", "x", "data")
+DATA_NAMES = ("samples", "images", "signals", "x", "data")
 LABEL_NAMES = ("labels", "y")
+KIND_NAME = "kind"
 
 _HEADER = (ValueError, TypeError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError, EOFError)
 _ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
 
 
 def read_npy(path: Path, name: str) -> Dataset:
-    """The images or table of a .npy file.
+    """The images, table or signals of a .npy file.
 
     Raises:
         InputError: the file is damaged or shorter than its header promises, or the array is no data set.
@@ -46,7 +48,7 @@ def read_npy(path: Path, name: str) -> Dataset:
 
 
 def read_npz(path: Path, name: str) -> Dataset:
-    """The images or table of an .npz file, with its labels.
+    """The images, table or signals of an .npz file, with their labels.
 
     Raises:
         InputError: the file is damaged, promises more than it holds or would grow beyond reason, has no array
@@ -60,6 +62,7 @@ def read_npz(path: Path, name: str) -> Dataset:
             array = _member(archive, members[data], path, data)
             label = next((key for key in LABEL_NAMES if key in members), None)
             labels = None if label is None else _member(archive, members[label], path, label)
+            kind = _member(archive, members[KIND_NAME], path, KIND_NAME) if KIND_NAME in members else None
     except InputError:
         raise
     except _ZIP as error:
@@ -72,14 +75,21 @@ def read_npz(path: Path, name: str) -> Dataset:
         what=f"{what}, array {quoted(data)}",
         labels=labels,
         labels_what=f"{what}, array {quoted(label)},",
+        kind=None if kind is None else _text(kind, what),
     )
+
+
+def _text(array: Array, what: str) -> str:
+    if array.ndim or array.dtype.kind != "U":
+        raise InputError(f"{what}, array {quoted(KIND_NAME)}, is no text: give image, table or signal")
+    return str(array)
 
 
 def _choose(members: dict[str, zipfile.ZipInfo], what: str) -> str:
     for key in DATA_NAMES:
         if key in members:
             return key
-    others = [key for key in members if key not in LABEL_NAMES]
+    others = [key for key in members if key not in (*LABEL_NAMES, KIND_NAME)]
     if len(others) != 1:
         held = listed(quoted(key) for key in list(members)[:8]) or "nothing"
         raise InputError(f"{what} holds {held}: name the array of data one of {listed(DATA_NAMES)}")

@@ -1,6 +1,7 @@
 """Measure: distances between sample sets, what they overlap, what was memorised, and one report of all."""
 
 from unstir.measure.certificates import continuity_residual
+from unstir.measure.columns import ColumnFigures, ColumnReport, compare_columns
 from unstir.measure.distances import energy_distance, median_bandwidth, mmd, sliced_wasserstein, wasserstein
 from unstir.measure.features import FeatureSpace, feature_space
 from unstir.measure.frechet import GaussianFit, frechet_distance, gaussian_fit
@@ -10,6 +11,8 @@ from unstir.measure.memorisation import Memorisation, memorised, nearest, neares
 from unstir.measure.report import Evaluation, Figures, evaluate
 
 __all__ = [
+    "ColumnFigures",
+    "ColumnReport",
     "Evaluation",
     "FeatureSpace",
     "Figures",
@@ -18,6 +21,7 @@ __all__ = [
     "Overlap",
     "TextEvaluation",
     "TextFigures",
+    "compare_columns",
     "continuity_residual",
     "energy_distance",
     "evaluate",

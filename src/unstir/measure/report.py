@@ -19,6 +19,7 @@ from torch import Tensor
 
 from unstir.errors import InputError
 from unstir.measure._arrays import pair, real, subset, whole
+from unstir.measure.columns import ColumnReport
 from unstir.measure.distances import (
     EXACT_LIMIT,
     energy_distance,
@@ -83,6 +84,7 @@ class Evaluation:
         k: of the balls of precision, recall, density and coverage.
         projections: of the sliced Wasserstein distance.
         seed: of subsets, directions and the baseline's draws.
+        columns: of a table, column by column; None for others, and where it was not asked.
     """
 
     samples: Figures
@@ -101,6 +103,7 @@ class Evaluation:
     k: int
     projections: int
     seed: int
+    columns: ColumnReport | None = None
 
     def to_dict(self) -> dict[str, object]:
         """Numbers, strings, None and nested dicts of them, ready for `json.dumps`."""

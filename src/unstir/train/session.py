@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from unstir import physics
-from unstir.data import Coder, Dataset, coder_from_dict
+from unstir.data import Coder, Dataset, coder_from_dict, recoded
 from unstir.data import load as load_data
 from unstir.errors import InputError
 from unstir.fields import LearnedField, field_class
@@ -105,7 +105,7 @@ def start(
     train, heldout = data.split(config.holdout, config.seed)
     coder = process.coder(train)
     items = model_units(coder, train.values)
-    process = process.prepared(items, _partner(config, coder))
+    process = process.prepared(items, _partner(config, coder, train))
     labelled = _labelled(config, data, process)
     config = make_config(values | {"process": process.name, "labels": labelled})
     info = _info(data, train, coder, process, labelled=labelled)
@@ -263,12 +263,12 @@ def _trainer(
     return Trainer(config, field, items.to(device), labels, bfloat16=config.precision == "bfloat16")
 
 
-def _partner(config: TrainConfig, coder: Coder) -> torch.Tensor | None:
+def _partner(config: TrainConfig, coder: Coder, like: Dataset) -> torch.Tensor | None:
     """The second data set in the model units of the first, so that both come back in the data's own."""
     if config.partner is None:
         return None
     data = load_data(config.partner, skip_bad=config.skip_bad)
-    return model_units(coder, data.values)
+    return model_units(coder, recoded(data, like.columns, like.categories).values)
 
 
 def model_units(coder: Coder, values: torch.Tensor) -> torch.Tensor:
