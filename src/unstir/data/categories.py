@@ -9,7 +9,7 @@ category is refused: dates, free text, and names or numbers of single rows.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +26,7 @@ MOST = 1000  # categories in a column
 LONGEST = 200  # letters of a category
 FLAGS = ("false", "true")
 _FEW = 100  # so many may be all different
+COLUMNS, CATEGORIES = "columns", "categories_"  # arrays of an .npz
 _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([ T].*)?|\d{1,2}([./-])\d{1,2}\2\d{2,4}([ T].*)?")
 
 Names = tuple[str, ...] | None
@@ -68,6 +69,37 @@ def to_texts(codes: Array, names: tuple[str, ...]) -> Any:  # noqa: ANN401
         flags = [{"": None, "false": False, "true": True}[name] for name in names]
         return pa.array([flags[code] for code in whole], pa.bool_())
     return pa.array([name or None for name in names], pa.string()).take(pa.array(whole))
+
+
+def to_arrays(columns: Sequence[str], categories: Sequence[Names]) -> dict[str, Array]:
+    """The names of a table with categories as arrays of an .npz: `columns`, and `categories_J` of column J."""
+    if not any(names is not None for names in categories):
+        return {}
+    mixed = ((j, names) for j, names in enumerate(categories) if names is not None)
+    return {COLUMNS: np.array(columns), **{f"{CATEGORIES}{j}": np.array(names) for j, names in mixed}}
+
+
+def from_arrays(dataset: Dataset, arrays: Mapping[str, Array], what: str) -> Dataset:
+    """A table of codes with the names that `to_arrays` wrote beside it; other data as they are.
+
+    Raises:
+        InputError: codes that are none of the categories.
+    """
+    given = arrays.get(COLUMNS)
+    if given is None or dataset.kind != "table" or given.shape != dataset.shape or given.dtype.kind != "U":
+        return dataset
+    found: list[Names] = [None] * dataset.shape[0]
+    for j in range(len(found)):
+        names = arrays.get(f"{CATEGORIES}{j}")
+        if names is None:
+            continue
+        codes, texts = dataset.values[:, j], tuple(map(str, names.reshape(-1)))
+        if bool(((codes != codes.round()) | (codes < 0) | (codes >= len(texts))).any()):
+            raise InputError(
+                f"{what}: column {j} holds codes that are none of {len(texts)} categories: write it again"
+            )
+        found[j] = texts
+    return replace(dataset, columns=tuple(map(str, given)), categories=_plain(found))
 
 
 def with_categories(dataset: Dataset, columns: Sequence[str]) -> Dataset:
