@@ -24,7 +24,8 @@ _SHOWN = 20  # class names in a message
 
 def drawn_classes(counts: Sequence[int], n: int, *, seed: int = 0, first: int = 0) -> Tensor:
     """Class numbers `(n,)` of samples `first …`, class c with probability counts[c]/Σ counts."""
-    uniform = Streams(seed ^ _APART, first, n).draw(lambda g: torch.rand(1, generator=g, dtype=torch.float64))
+    own = seed ^ _APART if 0 <= seed < 2**63 else seed  # which refuses it by its name
+    uniform = Streams(own, first, n).draw(lambda g: torch.rand(1, generator=g, dtype=torch.float64))
     edges = torch.tensor(counts, dtype=torch.float64).cumsum(0)
     return torch.searchsorted(edges / edges[-1], uniform, right=True)
 

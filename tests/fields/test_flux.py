@@ -89,3 +89,31 @@ def test_training_finds_two_charges() -> None:
     with torch.no_grad():
         found = field(x, t)
     assert found == pytest.approx(ExactField(process, charges)(x, t).numpy(), abs=0.12)
+
+
+class ToldClass(FluxField):
+    """The exact field of each class's charges, and of all together for class 2."""
+
+    charges: Tensor
+    label: Tensor
+
+    def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
+        assert label is not None
+        out = torch.empty_like(x)
+        for number in range(3):
+            own = self.charges if number == 2 else self.charges[self.label == number]
+            out[label == number] = ExactField(self.process, own)(x, t)[label == number]
+        return out
+
+
+def test_a_class_has_the_field_of_its_own_charges_and_none_that_of_all() -> None:
+    charges = 0.5 * torch.randn(512, 6, generator=seeded())
+    label = torch.arange(512) % 2
+    withheld = label.masked_fill(torch.rand(512, generator=seeded(5)) < 0.3, 2)
+    process = pfgm().prepared(charges)
+    field = ToldClass(nn.Linear(1, 1), process, shape=(6,))
+    field.classes, field.charges = 2, charges
+    field.label = withheld  # of a charge whose label is withheld nobody knows the class
+    assert float(field.loss(charges, seeded(1), withheld)) < 1e-9
+    field.label = 1 - label  # the other class's charges
+    assert float(field.loss(charges, seeded(1), withheld)) > 1e-4

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
 from unstir.fields import ExactPlates, PlateField, build_network
-from unstir.physics import PointPlate, capacitor
+from unstir.physics import Capacitor, PointPlate, capacitor
+from unstir.physics.plate import Plate
 from unstir.physics.process import per_item
 
 NEAR = torch.tensor([[0.5, 0.1], [-0.6, 0.3], [0.1, -0.4]], dtype=torch.float64)
@@ -141,3 +143,24 @@ def test_far_from_both_plates_a_networks_guess_weighs_nothing() -> None:
     with torch.no_grad():  # near by it does
         got, known = (PlateField(Answer(a), process, (4,))(1e-4 * x, t) for a in (answer, torch.zeros(1, 5)))
     assert float(nn.functional.cosine_similarity(got, known).min()) < 0.95
+
+
+def test_a_class_is_learned_from_its_own_charges(monkeypatch: pytest.MonkeyPatch) -> None:
+    process, classes = capacitor(), 2
+    data = 0.5 * torch.randn(64, 2, generator=torch.Generator().manual_seed(0))
+    label = torch.arange(64) % 3  # 2 stands for none
+    field = PlateField(build_network("mlp", (3,), {"width": 8, "depth": 1}), process, shape=(2,))
+    field.classes = classes
+    seen: list[tuple[Tensor, int]] = []
+    inner = type(process).pulled
+
+    def watch(self: Capacitor, near: Plate, far: Plate, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        assert isinstance(near, PointPlate)
+        seen.append((near.points, len(x)))
+        return inner(self, near, far, x, t)
+
+    monkeypatch.setattr(type(process), "pulled", watch)
+    field.loss(data, torch.Generator().manual_seed(1), label)
+    assert [places for _, places in seen] == [3, 3, 2]  # of the first 8 items
+    for (charges, _), own in zip(seen, (label == 0, label == 1, label >= 0), strict=True):
+        assert torch.equal(charges, data[own])

@@ -35,6 +35,8 @@ def test_defaults() -> None:
         {"data": "a: b #c", "device": "cuda:1", "threads": 3, "skip_bad": True},
         {"data": "/tmp/ü [x]\n\"'{", "network": "unet", "network_options": {"channels": (8, 16)}},  # noqa: S108
         {"data": "null", "process": "yes"},
+        {"labels": False, "label_dropout": 0.0},
+        {"labels": "auto"},
         {"data": "1e3", "network_options": {"a": [1, 2.5, None, True, "x"], "b": {"c": {}}}},
         {"data": "caf\udce9"},  # a name that is no UTF-8
     ],
@@ -79,6 +81,8 @@ def test_yaml_without_a_point_in_the_exponent_is_a_number(tmp_path: Path) -> Non
         ({"noise_std": 0}, ("noise_std=0", "greater than 0")),
         ({"noise_mean": 1e9}, ("noise_mean=1000000000.0", "less than")),
         ({"holdout": 1}, ("holdout=1", "less than 1")),
+        ({"label_dropout": 1}, ("label_dropout=1", "less than 1")),
+        ({"labels": "some"}, ("labels", "'auto'", "boolean")),
         ({"seed": -1}, ("seed=-1", "greater")),
         ({"seed": 2**63}, (f"seed={2**63}", "less than")),
         ({"seed": 10**5000}, ("seed=a int",)),

@@ -268,3 +268,41 @@ def test_dropout_is_seeded_and_leaves_the_caller_s_generator_alone(config: Confi
     calm = trained(0, disturbed=False)
     assert torch.equal(trained(0, disturbed=True), calm)
     assert not torch.equal(trained(1, disturbed=False), calm)
+
+
+class Labelled(NeuralField):
+    """A field that notes which items and labels it was given."""
+
+    def __init__(self) -> None:
+        super().__init__(build_network("mlp", (1,), {"width": 4, "depth": 1}), physics.edm(), shape=(1,))
+        self.classes = 5
+        self.seen: list[tuple[int, int]] = []
+
+    def loss(self, data: Tensor, generator: torch.Generator, label: Tensor | None = None) -> Tensor:
+        assert label is not None
+        items = (data[:, 0] * ITEMS).round().int().tolist()
+        self.seen += list(zip(items, label.tolist(), strict=True))
+        return torch.stack([parameter.sum() for parameter in self.parameters()]).sum()
+
+
+def test_labels_go_with_their_items_and_a_share_of_them_is_withheld(config: Config) -> None:
+    data, labels = torch.arange(float(ITEMS))[:, None] / ITEMS, torch.arange(ITEMS) % 5
+    field = Labelled()
+    list(Trainer(config(batch=40, steps=100, label_dropout=0.25), field, data, labels, bfloat16=False))
+    assert {label for item, label in field.seen if label != item % 5} == {5}
+    withheld = sum(label == 5 for _, label in field.seen)
+    assert withheld == pytest.approx(1000, abs=4 * (4000 * 0.25 * 0.75) ** 0.5)
+
+    field = Labelled()
+    list(Trainer(config(batch=40, steps=5, label_dropout=0), field, data, labels, bfloat16=False))
+    assert all(label == item % 5 for item, label in field.seen)
+
+
+def test_data_without_labels_train_as_ever(config: Config) -> None:
+    """No number is drawn for labels that there are not."""
+    states = []
+    for dropout in (0.1, 0.9):
+        trainer = trainer_of(config(label_dropout=dropout, steps=3))
+        list(trainer)
+        states.append(trainer.generator.get_state())
+    assert torch.equal(*states)
