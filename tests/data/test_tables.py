@@ -165,6 +165,79 @@ def test_a_parquet_bomb(tmp_path: Path, refused: Refused, monkeypatch: pytest.Mo
     )
 
 
+TITANIC = """\
+name of port,age,alive,class,deck
+ Southampton ,22,true,3rd,
+Cherbourg,38.5,false,1st,C
+Southampton,4e1,TRUE,3rd,
+"Queenstown, Cork",2,false,10th,G
+"""
+PORTS = ("Cherbourg", "Queenstown, Cork", "Southampton")
+CLASSES = ("1st", "3rd", "10th")
+
+
+def test_text_columns_are_categories_in_natural_order(tmp_path: Path) -> None:
+    found = read_csv(csv(tmp_path, TITANIC.replace("TRUE", "true")), "t")
+    same(
+        found,
+        [[2, 22, 1, 1, 0], [0, 38.5, 0, 0, 1], [2, 40, 1, 1, 0], [1, 2, 0, 2, 2]],
+        ("name of port", "age", "alive", "class", "deck"),
+    )
+    assert found.categories == (PORTS, None, ("false", "true"), CLASSES, ("", "C", "G"))
+
+
+def test_numbers_are_never_categories(tmp_path: Path) -> None:
+    assert read_csv(csv(tmp_path, "a,b\n0,1\n1,1\n"), "t").categories == ()
+
+
+def test_parquet_and_csv_give_the_same(tmp_path: Path) -> None:
+    columns = {
+        "port": pa.array(["b", None, "a"]).dictionary_encode(),
+        "size": [0.5, 1.5, 2.5],
+        "alive": [True, None, False],
+        "sure": [True, True, True],
+        "deck": pa.array(["x", "y", ""], pa.large_string()),
+    }
+    found = read_parquet(parquet_of(tmp_path, **columns), "t")
+    flags = ("false", "true")
+    assert found.categories == (("", "a", "b"), None, ("", *flags), flags, ("", "x", "y"))
+    assert found.values.tolist() == [[2, 0.5, 2, 1, 1], [0, 1.5, 0, 1, 2], [1, 2.5, 1, 1, 0]]
+    text = "port,size,alive,deck\nb,0.5,true,x\n,1.5,,y\na,2.5,false,\n"
+    other = read_csv(csv(tmp_path, text), "t")
+    assert other.categories == (*found.categories[:3], found.categories[4])
+    assert torch.equal(other.values, found.values[:, [0, 1, 2, 4]])
+
+
+@pytest.mark.parametrize(("encode", "read"), [(csv_bytes, read_csv), (parquet_bytes, read_parquet)])
+def test_categories_come_back(
+    tmp_path: Path, encode: Callable[..., bytes], read: Callable[[Path, str], Dataset]
+) -> None:
+    first = read_csv(csv(tmp_path, TITANIC.replace("TRUE", "true")), "t")
+    path = tmp_path / "again"
+    path.write_bytes(encode(first.values.numpy(), first.columns, first.categories))
+    second = read(path, "t")
+    assert torch.equal(second.values, first.values)
+    assert (second.columns, second.categories) == (first.columns, first.categories)
+
+
+def test_other_tools_read_what_is_written(tmp_path: Path) -> None:
+    found = read_csv(csv(tmp_path, TITANIC.replace("TRUE", "true")), "t")
+    (tmp_path / "x.parquet").write_bytes(parquet_bytes(found.values.numpy(), found.columns, found.categories))
+    table = parquet.read_table(tmp_path / "x.parquet").to_pydict()
+    assert table["alive"] == [True, False, True, False]
+    assert table["deck"] == [None, "C", None, "G"]
+    assert table["class"] == ["3rd", "1st", "3rd", "10th"]
+
+
+def test_many_mixed_rows(tmp_path: Path) -> None:
+    r = np.random.default_rng(0)
+    words, numbers = r.choice(["p", "q", "r"], 100_000), r.standard_normal(100_000).astype(np.float32)
+    rows = "\n".join(f"{word},{number!s}" for word, number in zip(words, numbers, strict=True))
+    found = read_csv(csv(tmp_path, "a,b\n" + rows), "t")
+    assert np.array_equal(np.array(found.categories[0])[found.values[:, 0].long().numpy()], words)
+    assert np.array_equal(found.values[:, 1].numpy(), numbers)
+
+
 @pytest.mark.parametrize(("encode", "read"), [(csv_bytes, read_csv), (parquet_bytes, read_parquet)])
 def test_round_trips_lose_no_bit(
     tmp_path: Path,

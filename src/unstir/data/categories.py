@@ -72,7 +72,7 @@ def to_texts(codes: Array, names: tuple[str, ...]) -> Any:  # noqa: ANN401
 
 
 def to_arrays(columns: Sequence[str], categories: Sequence[Names]) -> dict[str, Array]:
-    """The names of a table with categories as arrays of an .npz: `columns`, and `categories_J` of column J."""
+    """The names of a table with categories as arrays of an .npz: `columns`, `categories_J` of column J."""
     if not any(names is not None for names in categories):
         return {}
     mixed = ((j, names) for j, names in enumerate(categories) if names is not None)

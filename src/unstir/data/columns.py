@@ -86,7 +86,7 @@ class Columns:
         scale, whole, at = list(plain.scale), set(plain.whole), 0
         for count in counts:
             stop = at + _width(count)
-            if count:
+            if count > 1:
                 part = coordinates[:, at:stop]
                 varies = bool((part != part[0]).any())
                 variance = float(part.double().var(0, correction=0).sum())
