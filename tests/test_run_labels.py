@@ -311,6 +311,47 @@ def test_images_go_into_folders_by_class_where_that_was_asked_for(tmp_path: Path
     assert sorted(p.name for p in (tmp_path / "parted").iterdir()) == ["3", "8"]
 
 
+def test_a_prior_of_training_items_is_of_no_one_class(tmp_path: Path) -> None:
+    run = unstir.fit(
+        "heat",
+        "digits",
+        out=tmp_path / "run",
+        steps=1,
+        batch=4,
+        labels=True,
+        network_options={"channels": [8]},
+    )
+    assert run.labels(3) is None
+    asked = run.labels(3, label=4)
+    assert asked is not None
+    assert asked.tolist() == [4, 4, 4]
+    assert torch.equal(run.sample(2, steps=2), run.sample(2, steps=2, label="none"))
+
+
+def test_items_to_start_from_are_of_no_known_class(tmp_path: Path) -> None:
+    options = {"network_options": {"width": 16, "depth": 1}, "partner": "two-moons"}
+    run = unstir.fit("capacitor", "gaussians8", out=tmp_path / "run", steps=1, batch=64, **options)
+    start = torch.zeros(3, 2)
+    assert run.labels(3) is not None
+    assert run.labels(3, given=True) is None
+    assert torch.equal(run.sample(3, start=start), run.sample(3, start=start, label="none"))
+    moved = run.sample(3, start=start, label="0 degrees", guidance=2)
+    assert bool(moved.isfinite().all())
+
+
+@pytest.mark.parametrize(
+    "process", ["pfgm", "capacitor", "kac", "langevin", "coins", "blurring", "heat", "bridge"]
+)
+def test_every_family_is_guided(tmp_path: Path, process: str) -> None:
+    pixels = torch.randint(256, (60, 1, 4, 4), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    data = Dataset("pictures", "image", pixels, torch.arange(60) % 2, ("even", "odd"))
+    options = {"network_options": {"width": 8, "depth": 1}, "network": "mlp", "labels": True, "lr": 0.02}
+    run = unstir.fit(process, data, out=tmp_path / "run", steps=20, batch=16, **options)
+    plain, one, far = (run.sample(24, label=1, steps=4, guidance=w) for w in (None, 1.0, 8.0))
+    assert torch.equal(plain, one)
+    assert not torch.equal(plain, far)
+
+
 def test_labels_are_an_option_like_any(tmp_path: Path) -> None:
     run = unstir.fit(
         "edm",

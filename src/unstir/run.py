@@ -99,8 +99,10 @@ class Run:
                 told unless one is named.
 
         Raises:
-            InputError: as in `asked_classes`.
+            InputError: as in `asked_classes`, or no samples at all.
         """
+        if n < 1 or first < 0:
+            raise InputError(f"n={n}, first={first}: give n of 1 or more, first of 0 or more")
         if label is not None:
             return asked_classes(label, self.classes, self.info.label_counts, n, first=first)
         if not self.classes or given or self.process.prior_holds_data:
@@ -473,6 +475,8 @@ def write_gallery(
             made.append(nearest_picture(samples[:16], train.values, folder / "nearest.png"))
     elif run.info.kind == "text":
         made.append(save_samples(folder / "samples.txt", samples))
+    elif run.info.kind == "signal":
+        made += [save_samples(folder / f"samples{suffix}", samples) for suffix in (".png", ".npz")]
     else:
         columns, categories = run.info.columns, run.info.categories
         made.append(save_samples(folder / "samples.npz", samples, columns=columns, categories=categories))

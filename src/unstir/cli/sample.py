@@ -62,14 +62,16 @@ def sample(
     labels = opened.labels(n, label=label, seed=seed, first=first, given=given is not None)
     labels = labels if _holds_labels(target, opened, asked=label is not None) else None
     check_target(target, (n, *opened.info.shape), labelled=labels is not None, kind=opened.info.kind)
+    interval = None if guidance_interval is None else _interval(guidance_interval)
+    weaker = None if guide is None else load(guide, device=device)
     start = time.perf_counter()
     with sampling_bar(n, err) as watch:
         samples = opened.sample(
             n,
             label=label,
             guidance=guidance,
-            guidance_interval=None if guidance_interval is None else _interval(guidance_interval),
-            guide=None if guide is None else load(guide, device=device),
+            guidance_interval=interval,
+            guide=weaker,
             solver=solver,
             steps=steps,
             seed=seed,
