@@ -84,8 +84,8 @@ def test_labels_and_columns() -> None:
         (np.array([["1", "2"]]), "dtype <U1: give numbers"),
         (np.ones((2, 2), complex), "dtype complex128"),
         (np.zeros((2, 2), "M8[s]"), "dtype datetime64[s]"),
-        (np.zeros(5), "shape (5,), neither images nor a table: reshape one column to (n, 1)"),
-        (np.float32(1), "shape (), neither images nor a table: give (n, columns)"),
+        (np.zeros(5), "shape (5,), neither images, a table nor signals: reshape one column to (n, 1)"),
+        (np.float32(1), "shape (), neither images, a table nor signals: give (n, columns)"),
         (np.zeros((2, 3, 4, 5, 6)), "shape (2, 3, 4, 5, 6), neither"),
         (np.zeros((0, 2)), "shape (0, 2), so it is empty: give at least one"),
         (np.zeros((2, 0, 4), np.uint8), "shape (2, 0, 4), so it is empty"),
@@ -93,8 +93,9 @@ def test_labels_and_columns() -> None:
         (np.zeros((2, 3, 8, 3), np.uint8), "channels first or last: give a Dataset"),
         (np.full((2, 2, 2), 256), "pixels from 256 to 256: give pixels as uint8"),
         (np.full((2, 2, 2), -1), "pixels from -1 to -1: give"),
-        (np.linspace(-1, 1, 8).reshape(2, 2, 2), "pixels from -1 to 1: scale float images to [0, 1]"),
-        (np.full((2, 2, 2), 255.0), "pixels from 255 to 255: scale"),
+        (np.linspace(-1, 1, 8).reshape(2, 2, 2), "values from -1 to 1: scale images to [0, 1]"),
+        (np.full((2, 2, 2), 255.0), "values from 255 to 255: scale"),
+        (np.full((2, 8, 8, 3), 255.0), "pixels from 255 to 255: scale"),
     ],
 )
 def test_refusals(array: np.ndarray, words: str, refused: Refused) -> None:

@@ -54,7 +54,7 @@ def test_npz_that_does_not_say_which(tmp_path: Path, refused: Refused) -> None:
     np.savez(path, a=TABLE, b=TABLE)
     message = refused(read_npz, path, "x")
     assert message.startswith(
-        f"{path} holds 'a', 'b': name the array of data one of samples, images, x, data"
+        f"{path} holds 'a', 'b': name the array of data one of samples, images, signals, x, data"
     )
     np.savez(path, y=TABLE)
     assert "holds 'y': name" in refused(read_npz, path, "x")

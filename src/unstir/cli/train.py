@@ -40,7 +40,9 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     batch: Annotated[int | None, typer.Option(help="Items a step.")] = None,
     lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
-    network: Annotated[str | None, typer.Option(help="auto, mlp, unet or transformer.")] = None,
+    network: Annotated[
+        str | None, typer.Option(help="auto, mlp, unet, dit, unet1d or transformer; unet:small.")
+    ] = None,
     precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
     warmup: Annotated[float | None, typer.Option(help="Share of the run over which lr rises.")] = None,
     clip: Annotated[float | None, typer.Option(help="Largest norm of the gradient.")] = None,

@@ -4,9 +4,12 @@
     (n, h, w)                      grey images
     (n, h, w, 3)  (n, h, w, 1)     channels last
     (n, 3, h, w)  (n, 1, h, w)     channels first
+    (n, channels, length)          signals, floats of any size -> float32
 
 Images are integers from 0 to 255, kept as they are, or floats v in [0, 1], which become round(255 v);
 booleans are black and white. A shape that fits both orders, such as (n, 3, 8, 3), is refused, never guessed.
+Three axes are signals where they cannot be images: floats with one channel, or beyond [0, 1] and not square.
+Square ones could be images of another scale, and are refused. `kind` says it for any array.
 """
 
 from __future__ import annotations
@@ -19,8 +22,8 @@ import torch
 from torch import Tensor
 
 from unstir.data import labels as label_readers
-from unstir.data.dataset import Dataset
-from unstir.data.wording import quoted
+from unstir.data.dataset import Dataset, Kind
+from unstir.data.wording import listed, quoted
 from unstir.errors import InputError
 
 Array = np.ndarray[Any, Any]
@@ -34,31 +37,38 @@ def from_array(
     labels: Array | None = None,
     labels_what: str = "labels",
     columns: Sequence[str] = (),
+    kind: str | None = None,
 ) -> Dataset:
     """The data set that `array` holds, in memory of its own.
 
     Args:
-        array: images or a table, in one of the shapes above.
+        array: images, a table or signals, in one of the shapes above.
         name: the data set's name.
         what: the array's place, for messages: `x.npz, array 'samples'`.
         labels: one integer or text per item.
         labels_what: the labels' place, for messages.
         columns: a table's column names; `x0, x1, ...` without.
+        kind: `image`, `table` or `signal`; told by shape and values without.
 
     Raises:
-        InputError: not numbers, empty, no shape of ours, not finite, out of range, labels that do not fit.
+        InputError: not numbers, not of that kind, empty, no shape of ours, not finite, out of range, labels
+            that do not fit.
     """
     if array.dtype.kind not in "biuf":
         raise InputError(f"{what} has dtype {_dtype(array)}: give numbers (uint8, other integers or floats)")
     if array.ndim not in (2, 3, 4):
         mend = "reshape one column to (n, 1)" if array.ndim == 1 else _SHAPES
-        raise InputError(f"{what} has shape {array.shape}, neither images nor a table: {mend}")
+        raise InputError(f"{what} has shape {array.shape}, neither images, a table nor signals: {mend}")
     if 0 in array.shape:
         raise InputError(f"{what} has shape {array.shape}, so it is empty: give at least one item")
     numbers, names = (
         (None, ()) if labels is None else label_readers.from_array(labels, len(array), labels_what)
     )
-    if array.ndim == 2:
+    kind = _kind(array, what) if kind is None else kind
+    _check_kind(array, what, kind)
+    if kind == "signal":
+        return Dataset(name, "signal", _signals(array, what), numbers, names)
+    if kind == "table":
         columns = tuple(columns) or tuple(f"x{i}" for i in range(array.shape[1]))
         return Dataset(name, "table", _table(array, what, columns), numbers, names, columns)
     return Dataset(name, "image", _images(array, what), numbers, names)
@@ -82,7 +92,45 @@ def from_tensor(tensor: Tensor, name: str, *, what: str) -> Dataset:
     return from_array(array, name, what=what)
 
 
-_SHAPES = "give (n, columns), (n, h, w), (n, h, w, 3) or (n, 3, h, w)"
+_SHAPES = "give (n, columns), (n, h, w), (n, h, w, 3), (n, 3, h, w) or signals (n, channels, length)"
+_AXES: dict[str, tuple[int, ...]] = {"image": (3, 4), "table": (2,), "signal": (3,)}
+
+
+def _kind(array: Array, what: str) -> Kind:
+    """What kind of data an array of numbers must be.
+
+    Raises:
+        InputError: floats of three axes that may be either.
+    """
+    if array.ndim != 3 or array.dtype.kind != "f":
+        return "table" if array.ndim == 2 else "image"
+    _, channels, length = array.shape
+    if channels == 1 < length:
+        return "signal"
+    finite = array[np.isfinite(array)]
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
+    if low >= 0 and high <= 1:
+        return "image"
+    if channels == length:
+        raise InputError(
+            f"{what} has shape {array.shape} and values from {low:g} to {high:g}: scale images to [0, 1], "
+            'such as (v + 1) / 2 or v / 255; for signals save an .npz with kind="signal" beside them'
+        )
+    return "signal"
+
+
+def _check_kind(array: Array, what: str, kind: str) -> None:
+    if kind not in _AXES:
+        raise InputError(f"{what} is of the kind {quoted(kind)}: give {listed(_AXES)}")
+    if array.ndim not in _AXES[kind]:
+        raise InputError(f"{what} has shape {array.shape}, and that is no {kind}: {_SHAPES}")
+
+
+def _signals(array: Array, what: str) -> Tensor:
+    with np.errstate(over="ignore"):
+        values = np.array(array, dtype=np.float32, order="C")
+    _check_finite(values, array, what, lambda index: f"at index {list(index)}")
+    return torch.from_numpy(values)
 
 
 def _dtype(array: Array) -> str:

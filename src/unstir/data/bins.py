@@ -64,8 +64,14 @@ class Bins:
         """The bins of a table.
 
         Raises:
-            InputError: a column of more categories than there are bins, so that some would become one.
+            InputError: a column of more categories than there are bins, so that some would become one;
+                signals, which would need bins at every place.
         """
+        if dataset.kind == "signal":
+            raise InputError(
+                f"data {dataset.name}: are signals, and coins take images, tables and text; "
+                "give another process, such as --process edm"
+            )
         values = dataset.values.double()
         low, high = values.aminmax(dim=0)
         for j, names in enumerate(dataset.categories):

@@ -49,10 +49,13 @@ class Coder(Protocol):
 
 
 def usual_coder(dataset: Dataset) -> Coder:
-    """Mean 0 and deviation ½: `Columns` for a table with categories, `Scaling` for everything else."""
+    """Mean 0, deviation ½: `Columns` for tables with categories, `Channels` for signals, else `Scaling`."""
+    from unstir.data.channels import Channels
     from unstir.data.columns import Columns
     from unstir.data.scaling import Scaling
 
+    if dataset.kind == "signal":
+        return Channels.fit(dataset)
     mixed = any(names is not None for names in dataset.categories)
     return Columns.fit(dataset) if mixed else Scaling.fit(dataset)
 
@@ -64,6 +67,7 @@ def coder_from_dict(data: Mapping[str, Any]) -> Coder:
         InputError: an unknown kind, or values that are not its own.
     """
     from unstir.data.bins import Bins
+    from unstir.data.channels import Channels
     from unstir.data.columns import Columns
     from unstir.data.levels import Levels
     from unstir.data.scaling import Scaling
@@ -71,6 +75,7 @@ def coder_from_dict(data: Mapping[str, Any]) -> Coder:
 
     kinds: dict[str, Callable[[Mapping[str, Any]], Coder]] = {
         "bins": Bins.from_dict,
+        "channels": Channels.from_dict,
         "columns": Columns.from_dict,
         "levels": Levels.from_dict,
         "letters": Letters.from_dict,

@@ -1,6 +1,6 @@
 """A data set in memory, as every reader returns it.
 
-Images keep the bytes they had; tables and points keep their own units. What the model sees is
+Images keep the bytes they had; tables, points and signals keep their own units. What the model sees is
 `Scaling`'s work, so that samples come back in the units the user knows.
 """
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from unstir.errors import InputError
 
-Kind = Literal["image", "table", "text"]
+Kind = Literal["image", "table", "signal", "text"]
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,10 @@ class Dataset:
 
     Attributes:
         name: what the user called it: a built-in name or a path.
-        kind: `image`, `table` or `text`.
-        values: images as uint8 `(n, channels, height, width)`; tables as finite float32 `(n, columns)`; text
-            as int32 code points `(n, length)`, see `text.py`.
+        kind: `image`, `table`, `signal` or `text`.
+        values: images as uint8 `(n, channels, height, width)`; tables as finite float32 `(n, columns)`;
+            signals as finite float32 `(n, channels, length)`; text as int32 code points `(n, length)`, see
+            `text.py`.
         labels: int64 `(n,)` class numbers from 0, or None.
         label_names: the class names in order of number; empty without labels.
         columns: a table's column names; empty for others.

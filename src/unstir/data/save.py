@@ -1,9 +1,10 @@
 """Samples to files, each written whole or not at all.
 
     .npz               `samples`: images (n, h, w) or (n, h, w, 3) as uint8, tables float32; `labels` if any;
+                       of signals float32 (n, channels, length) and `kind`, the text `signal`;
                        of a table with categories the codes, with `columns` and the names `categories_J` of
                        column J
-    .png               a grid of images, or a scatter of a table of two columns
+    .png               a grid of images, a scatter of a table of two columns, or the first 16 signals
     .csv  .parquet     tables, with the columns' names and categories as text
     .txt               text, one item a line
     no ending          a folder of images 000000.png, 000001.png, ...; with labels, in a sub-folder for each
@@ -26,8 +27,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unstir.data.categories import Names
+from unstir.data.categories import Names, to_arrays
+from unstir.data.curves import curves_bytes
 from unstir.data.dataset import Kind
+from unstir.data.npy import KIND_NAME
 from unstir.data.picture import grid_layout, image_grid, png_bytes, scatter_bytes
 from unstir.data.tables import check_names, csv_bytes, parquet_bytes
 from unstir.data.text import to_lines
@@ -107,10 +110,13 @@ def check_target(
     """
     target = Path(os.path.expanduser(os.fspath(path)))
     what, suffix, image = shown(path), target.suffix.lower(), len(shape) == 4
+    signal = len(shape) == 3
     if suffix and suffix not in SUFFIXES:
         raise InputError(f"{what} ends in {suffix!r}: give {', '.join(SUFFIXES)} or a folder")
     if image and suffix in (".csv", ".parquet", ".txt"):
         raise InputError(f"{what} holds {_HOLDS[suffix]}, and these are images: give .npz, .png or a folder")
+    if signal and suffix not in (".npz", ".png"):
+        raise InputError(f"{what} holds no signals: give .npz or .png")
     if kind == "text" and suffix not in (".txt", ".npz"):
         raise InputError(f"{what} holds no text: give .txt or .npz")
     if kind == "table" and suffix == ".txt":
@@ -119,7 +125,7 @@ def check_target(
         raise InputError(
             f"{what} has no ending, so it is a folder of images, and this is a table: add .npz or .csv"
         )
-    if not image and suffix == ".png" and shape[1] != 2:
+    if not (image or signal) and suffix == ".png" and shape[1] != 2:
         raise InputError(
             f"{what} shows points of 2 columns, and these have {shape[1]}: give .npz, .csv or .parquet"
         )
@@ -155,10 +161,14 @@ def _check_values(values: Tensor, labels: Tensor | None, kind: Kind | None) -> K
     what = f"samples of {values.dtype} and shape {tuple(values.shape)}"
     image = values.ndim == 4 and values.dtype == torch.uint8 and values.shape[1] in (1, 3)
     table = values.ndim == 2 and values.dtype.is_floating_point
+    signal = values.ndim == 3 and values.dtype.is_floating_point
     text = values.ndim == 2 and values.dtype == torch.int32
-    if not values.numel() or not (image or table or text):
-        raise InputError(f"{what}: give uint8 images (n, 1 or 3, h, w) or a table of floats (n, columns)")
-    found: Kind = "image" if image else "table" if table else "text"
+    if not values.numel() or not (image or table or signal or text):
+        raise InputError(
+            f"{what}: give uint8 images (n, 1 or 3, h, w), a table of floats (n, columns) or signals "
+            "(n, channels, length)"
+        )
+    found: Kind = "image" if image else "table" if table else "signal" if signal else "text"
     if kind is not None and kind != found:
         raise InputError(f"{what} are no {kind}: leave kind out, or give values of that kind")
     if labels is not None and (labels.shape != values.shape[:1] or labels.is_floating_point()):
@@ -174,10 +184,9 @@ def _content(
 ) -> bytes:
     if suffix == ".npz":
         arrays: dict[str, Any] = {"samples": _array(values)}
-        if any(names is not None for names in categories):
-            arrays["columns"] = np.array(columns)
-            mixed = ((j, names) for j, names in enumerate(categories) if names is not None)
-            arrays |= {f"categories_{j}": np.array(names) for j, names in mixed}
+        if values.ndim == 3:
+            arrays[KIND_NAME] = np.array("signal")
+        arrays |= to_arrays(columns, categories)
         if labels is not None:
             arrays["labels"] = labels.cpu().to(torch.int64).numpy()
         stream = io.BytesIO()
@@ -186,14 +195,16 @@ def _content(
     if suffix == ".txt":
         return "".join(line + "\n" for line in to_lines(values)).encode()
     if suffix == ".png":
-        return png_bytes(image_grid(values)) if values.ndim == 4 else scatter_bytes(values, labels, columns)
+        if values.ndim == 4:
+            return png_bytes(image_grid(values))
+        return curves_bytes(values) if values.ndim == 3 else scatter_bytes(values, labels, columns)
     return (csv_bytes if suffix == ".csv" else parquet_bytes)(_array(values), columns, categories)
 
 
 def _array(values: Tensor) -> np.ndarray[Any, Any]:
     if values.dtype == torch.int32:
         return np.array(to_lines(values))
-    if values.ndim == 2:
+    if values.ndim in (2, 3):
         return values.float().numpy()
     return values[:, 0].numpy() if values.shape[1] == 1 else values.permute(0, 2, 3, 1).contiguous().numpy()
 

@@ -48,8 +48,8 @@ class LearnedField(nn.Module, ABC, Generic[P]):
 
     @classmethod
     def usual_network(cls, kind: str) -> str:
-        """The name of the network that suits data of a kind: a U-Net for images, an MLP for others."""
-        return "unet" if kind == "image" else "mlp"
+        """The name of the network that suits data of a kind: a U-Net for images and signals, else an MLP."""
+        return {"image": "unet", "signal": "unet1d"}.get(kind, "mlp")
 
     @abstractmethod
     def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:

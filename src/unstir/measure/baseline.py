@@ -15,7 +15,7 @@ generative models, eq. 4-5), and −ln p(v) / (d ln 2) counts bits per pixel and
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
@@ -123,6 +123,9 @@ def fit_law(kind: type[Baseline], data: Dataset, seed: int = 0) -> FittedLaw:
     if len(data) < FEWEST:
         raise InputError(f"data {data.name}: {len(data)} items are too few to fit; give at least {FEWEST}")
     generator = torch.Generator().manual_seed(whole(seed, "seed", least=0))
+    shape = data.shape
+    if data.kind == "signal":  # a table with a column for every place
+        data = replace(data, kind="table", values=data.values.flatten(1))
     size = data.values[0].numel()
     n = min(len(data), kind.limit(size) or len(data))
     part = data.values if n == len(data) else data.values[torch.randperm(len(data), generator=generator)[:n]]
@@ -137,7 +140,7 @@ def fit_law(kind: type[Baseline], data: Dataset, seed: int = 0) -> FittedLaw:
         # The noise that dequantises has mean ½; it is in v, so the shift must hold it too.
         scaling = Scaling(scaling.kind, (scaling.shift[0] + 0.5,), scaling.scale)
     law = kind.fit(standardised(part, scaling, seed + 1), seed)
-    return FittedLaw(law, scaling, data.shape, n, len(data))
+    return FittedLaw(law, scaling, shape, n, len(data))
 
 
 def standardised(values: Tensor, scaling: Scaling, seed: int) -> Tensor:

@@ -40,7 +40,8 @@ class CosineModes(Basis):
     """The modes of a rod or a plate with insulated ends: the orthonormal cosine transform (DCT-II).
 
     Images `(batch, channels, height, width)` are transformed along their last two axes, whatever their
-    lengths, and `(batch, length)` along its last one: as matrix products, which at these sizes beat an FFT.
+    lengths, signals `(batch, channels, length)` and `(batch, length)` along their last one: as matrix
+    products, which at these sizes beat an FFT.
     """
 
     def coordinates(self, x: Tensor) -> Tensor:
@@ -55,7 +56,9 @@ class CosineModes(Basis):
 
 
 def eigenvalues(shape: Sequence[int]) -> Tensor:
-    """−∇² of each cosine mode for items of `shape`, float64: (π i/height)² + (π j/width)², in 1/pixel²."""
+    """−∇² of each cosine mode for items of `shape`, float64: (π i/height)² + (π j/width)², in 1/pixel²,
+    or (π j/length)² for signals.
+    """
     total = torch.zeros((1,) * len(shape), dtype=torch.float64)
     for axis in _axes(len(shape)):
         length = shape[axis]
@@ -65,7 +68,7 @@ def eigenvalues(shape: Sequence[int]) -> Tensor:
 
 
 def _axes(dimensions: int) -> tuple[int, ...]:
-    return (-2, -1) if dimensions >= 2 else (-1,)
+    return (-2, -1) if dimensions >= 3 else (-1,)
 
 
 def _along(x: Tensor, matrix: Tensor, axis: int) -> Tensor:

@@ -30,8 +30,9 @@ class TrainConfig(BaseModel):
         minutes: the budget in time; the learning rate falls to zero at its end.
         steps: the budget in steps, in place of minutes: exactly repeatable.
         batch: items a step.
-        network: `mlp`, `unet`, `transformer`, `custom` (a module given in Python), or `auto`: U-Net for
-            images, transformer for text, else MLP.
+        network: `mlp`, `unet`, `dit`, `unet1d`, `transformer`, `custom` (a module given in Python), or
+            `auto`: U-Net for images and signals, transformer for text, else MLP; with a size after a colon,
+            as `unet:small`, which becomes the option `size`.
         network_options: the network's own.
         labels: whether the field learns each class of the data; `auto` where they have labels and the process
             starts from a prior that has none.
@@ -60,7 +61,7 @@ class TrainConfig(BaseModel):
     minutes: float | None = Field(None, gt=0, le=1e6)
     steps: int | None = Field(None, ge=1, le=10**12)
     batch: int = Field(128, ge=1, le=2**20)
-    network: Literal["auto", "mlp", "unet", "transformer", "custom"] = "auto"
+    network: Literal["auto", "mlp", "unet", "dit", "unet1d", "transformer", "custom"] = "auto"
     network_options: dict[str, Any] = Field(default_factory=dict)
     labels: Literal["auto"] | bool = "auto"
     label_dropout: float = Field(0.1, ge=0, lt=1)
@@ -77,6 +78,18 @@ class TrainConfig(BaseModel):
     threads: int | None = Field(None, ge=1, le=1024)
     checkpoint_minutes: float = Field(2.0, gt=0)
     skip_bad: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _size(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """`network: unet:small` as `network: unet` and the option `size: small`."""
+        name, options = values.get("network"), values.get("network_options", {})
+        if not isinstance(name, str) or ":" not in name or not isinstance(options, dict):
+            return values
+        name, _, size = name.partition(":")
+        if options.get("size", size) != size:
+            raise ValueError(f"network={name}:{size}: network_options give size={options['size']}; give one")
+        return {**values, "network": name, "network_options": {**options, "size": size}}
 
     @field_validator("network_options")
     @classmethod

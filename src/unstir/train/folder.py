@@ -51,7 +51,7 @@ class DataInfo(BaseModel):
 
     @model_validator(mode="after")
     def _agree(self) -> DataInfo:
-        if len(self.shape) != (3 if self.kind == "image" else 1):
+        if len(self.shape) != {"image": 3, "signal": 2}.get(self.kind, 1):
             raise ValueError(f"shape {self.shape} is not that of one {self.kind}")
         if coder_from_dict(self.scaling).holds != self.kind:
             raise ValueError("scaling is not that of the data")
