@@ -19,6 +19,7 @@ _VERBS = (
     "sample",
     "restore",
     "evaluate",
+    "compare",
     "baseline",
     "pde",
     "verify",

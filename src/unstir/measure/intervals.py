@@ -63,22 +63,32 @@ class Yardstick:
     def figures(self, samples: Tensor) -> dict[str, Estimate]:
         """The figures of `samples` `(n, ...)`, in the data's units, by name, as in `measure.Figures`."""
         x, y = self.space(samples).flatten(1).double().cpu(), self.target
-        u, v = self.resampling.samples, self.resampling.reference
         inside, between = distances(x, x), distances(x, y)
 
         def kernel(table: Tensor) -> Tensor:
             return torch.exp(-0.5 * (table / self.bandwidth) ** 2)
 
-        def pairs(of: Callable[[Tensor], Tensor]) -> Tensor:
-            return 2 * _between(of(between), u, v) - _within(of(inside), u) - _within(of(self.apart), v)
-
+        energy = self._pairs(inside, between, lambda table: table)
+        moments = _Moments.of(x @ self.axes.T, self.resampling.samples)
         found = {
-            "energy_distance": Estimate(energy_distance(x, y), pairs(lambda table: table)),
-            "mmd": Estimate(mmd(x, y, bandwidth=self.bandwidth), -pairs(kernel)),
+            "energy_distance": Estimate(energy_distance(x, y), energy),
+            "mmd": Estimate(mmd(x, y, bandwidth=self.bandwidth), -self._pairs(inside, between, kernel)),
             "sliced_wasserstein": self._sliced(x),
-            "frechet_distance": _Moments.of(x @ self.axes.T, u).distance(self.moments),
+            "frechet_distance": moments.distance(self.moments),
         }
         return found | self._overlap(x, inside, between)
+
+    def energy(self, samples: Tensor) -> Estimate:
+        """The energy distance alone."""
+        x, y = self.space(samples).flatten(1).double().cpu(), self.target
+        return Estimate(
+            energy_distance(x, y), self._pairs(distances(x, x), distances(x, y), lambda table: table)
+        )
+
+    def _pairs(self, inside: Tensor, between: Tensor, of: Callable[[Tensor], Tensor]) -> Tensor:
+        """Draws of 2 E of(between) − E of(inside) − E of(apart)."""
+        u, v = self.resampling.samples, self.resampling.reference
+        return 2 * _between(of(between), u, v) - _within(of(inside), u) - _within(of(self.apart), v)
 
     def _sliced(self, x: Tensor) -> Estimate:
         """Order 2, over the directions."""
@@ -150,6 +160,7 @@ class TailYardstick:
 
     def __init__(self, reference: Tensor, n: int, *, draws: int, seed: int = 0) -> None:
         y = rows(reference, "reference", least=20)
+        self.n = n
         self.shadows, self.shares = Shadows.fit(y, seed=seed), survival_shares(min(n, len(y)))
         self.resampling = Resampling.draw(n, len(y), draws=min(draws, _TAIL_DRAWS), seed=seed)
         self.whole, self.drawn = self._profiles(y, self.resampling.reference)
