@@ -1,9 +1,9 @@
 """NumPy's files: .npy holds one array, .npz is a zip of them.
 
-In an .npz the data are the array `samples`, `images`, `signals`, `x` or `data`, else the only one there is; the
-labels are the array `labels` or `y`, if present; and `kind`, one text, may say what they are: `image`, `table`
-or `signal`. Nothing is ever unpickled: the header is parsed here and checked
-against the bytes that follow, and only then is memory taken.
+In an .npz the data are the array `samples`, `images`, `signals`, `x` or `data`, else the only one there is;
+the labels are the array `labels` or `y`, if present; and `kind`, one text, may say what the data are: an
+`image`, `table` or `signal`. Nothing is ever unpickled: the header is parsed here and checked against the
+bytes that follow, and only then is memory taken.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import IO
 import numpy as np
 
 from unstir.data.arrays import Array, from_array
+from unstir.data.categories import CATEGORIES, COLUMNS, from_arrays
 from unstir.data.dataset import Dataset
 from unstir.data.limits import check_expansion, check_memory, size_text
 from unstir.data.wording import listed, quoted, reason, shown
@@ -63,13 +64,17 @@ def read_npz(path: Path, name: str) -> Dataset:
             label = next((key for key in LABEL_NAMES if key in members), None)
             labels = None if label is None else _member(archive, members[label], path, label)
             kind = _member(archive, members[KIND_NAME], path, KIND_NAME) if KIND_NAME in members else None
+            mixed = [key for key in members if key.startswith(CATEGORIES)]
+            names = {key: _member(archive, members[key], path, key) for key in mixed}
+            if mixed and COLUMNS in members:
+                names[COLUMNS] = _member(archive, members[COLUMNS], path, COLUMNS)
     except InputError:
         raise
     except _ZIP as error:
         raise InputError(
             f"{what} is no whole .npz file ({reason(error)}): write it again with np.savez"
         ) from error
-    return from_array(
+    dataset = from_array(
         array,
         name,
         what=f"{what}, array {quoted(data)}",
@@ -77,6 +82,7 @@ def read_npz(path: Path, name: str) -> Dataset:
         labels_what=f"{what}, array {quoted(label)},",
         kind=None if kind is None else _text(kind, what),
     )
+    return from_arrays(dataset, names, what)
 
 
 def _text(array: Array, what: str) -> str:
