@@ -35,7 +35,7 @@ def test_a_run_without_its_files(
         ({"shape": []}, "shape () is not that of one table"),
         ({"shape": [2, 3, 4]}, "is not that of one table"),
         ({"shape": [0]}, "greater than or equal to 1"),
-        ({"kind": "sound"}, "'image', 'table' or 'text'"),
+        ({"kind": "sound"}, "'image', 'table', 'signal' or 'text'"),
         ({"scaling": {}}, "give kind, shift and scale"),
         ({"scaling": {"kind": "table", "shift": [0.0], "scale": [1.0]}}, "the scaling knows 1 columns"),
         ({"count": "many"}, "integer"),
