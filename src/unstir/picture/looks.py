@@ -102,14 +102,14 @@ def look_of(dataset: Dataset, coder: Coder) -> Look:
     """The look of a data set's states.
 
     Raises:
-        InputError: text, or a table of one column.
+        InputError: text, a table of one column, or one with categories.
     """
     if isinstance(coder, Levels):
         return CoinsLook(coder.states)
     if dataset.kind == "image":
         return ImagesLook(coder)
-    if dataset.kind == "table" and dataset.shape[0] > 1:
+    if dataset.kind == "table" and dataset.shape[0] > 1 and not dataset.categories:
         return PointsLook()
     raise InputError(
-        f"data {dataset.name}: pictures show images and tables of two columns or more; give --data digits"
+        f"data {dataset.name}: pictures show images and tables of two columns of numbers or more; give --data digits"
     )
