@@ -12,6 +12,7 @@ import csv
 import io
 import math
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -153,7 +154,8 @@ def _mixed(table: Any, path: Path, name: str) -> Dataset:  # noqa: ANN401
     what, found = shown(path), list[tuple[Array, Names]]()
     texts = [compute.utf8_trim_whitespace(column) for column in table.columns]
     numbers = [_parsed(column) for column in texts]
-    _blame(path, {key for key, column in zip(table.column_names, numbers, strict=True) if column is None})
+    if not all(column is None or np.isfinite(column).all() for column in numbers):
+        _blame(path, {key for key, column in zip(table.column_names, numbers, strict=True) if column is None})
     for key, column, parsed in zip(table.column_names, texts, numbers, strict=True):
         if parsed is not None:
             found.append((parsed, None))
@@ -173,8 +175,10 @@ def _mixed(table: Any, path: Path, name: str) -> Dataset:  # noqa: ANN401
 
 def _parsed(column: Any) -> Array | None:  # noqa: ANN401
     """A column of text as numbers, NaN where a cell is none; or None where no cell is one."""
-    from pyarrow import compute
+    from pyarrow import ArrowInvalid, compute, float64
 
+    with suppress(ArrowInvalid):  # most columns are all numbers, and this is ten times as fast
+        return np.asarray(compute.cast(column, float64()).to_numpy())
     coded = column.combine_chunks().dictionary_encode()
     numbers = [_number(text) for text in coded.dictionary.to_pylist()]
     if numbers and all(number is None for number in numbers):
