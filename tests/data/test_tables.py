@@ -76,6 +76,7 @@ def test_many_rows_and_long_ones(tmp_path: Path) -> None:
     [
         ("a,b\n1,2\n3,four\n", "row 2 (line 3), column 'b': 'four' is no number: mend it"),
         ("a,b\n\n1,2\n\n3,\n", "row 2 (line 5), column 'b' has no value: fill it, or leave out the row"),
+        ("a,b\nx,nan\ny,\n", "row 1 (line 2), column 'b': 'nan' is not finite"),
         ("a,b\n1,nan\n", "row 1 (line 2), column 'b': 'nan' is not finite"),
         ("a,b\n1,2\n1,NA\n", "row 2 (line 3), column 'b': 'NA' is no number"),
         ("a,b\n-inf,1\n", "column 'a': '-inf' is not finite"),
@@ -184,6 +185,11 @@ def test_text_columns_are_categories_in_natural_order(tmp_path: Path) -> None:
         ("name of port", "age", "alive", "class", "deck"),
     )
     assert found.categories == (PORTS, None, ("false", "true"), CLASSES, ("", "C", "G"))
+
+
+def test_beside_words_every_word_is_one(tmp_path: Path) -> None:
+    found = read_csv(csv(tmp_path, "a,b\nyes,1\nnan,2\nNA,3\ninf,4\nNone,5\n"), "t")
+    assert found.categories == (("inf", "NA", "nan", "None", "yes"), None)
 
 
 def test_numbers_are_never_categories(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Data: arrays, image folders, tables, text, built-in sets, and the coders between them and the model."""
 
+from unstir.data.augment import Augment, Augmentation, Flip, augmentation
 from unstir.data.bins import Bins
 from unstir.data.builtin import BUILTIN
 from unstir.data.categories import recoded, with_categories, with_labels
@@ -16,14 +17,18 @@ from unstir.data.text import Letters, from_lines, to_lines
 __all__ = [
     "BUILTIN",
     "STD",
+    "Augment",
+    "Augmentation",
     "Bins",
     "Coder",
     "Columns",
     "Dataset",
+    "Flip",
     "Kind",
     "Letters",
     "Levels",
     "Scaling",
+    "augmentation",
     "check_target",
     "coder_from_dict",
     "from_lines",

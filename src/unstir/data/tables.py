@@ -180,8 +180,11 @@ def _parsed(column: Any) -> Array | None:  # noqa: ANN401
     with suppress(ArrowInvalid):  # most columns are all numbers, and this is ten times as fast
         return np.asarray(compute.cast(column, float64()).to_numpy())
     coded = column.combine_chunks().dictionary_encode()
-    numbers = [_number(text) for text in coded.dictionary.to_pylist()]
-    if numbers and all(number is None for number in numbers):
+    texts = coded.dictionary.to_pylist()
+    numbers = [_number(text) for text in texts]
+    # Beside words, `nan` and `inf` are words too.
+    words = all(number is None or not math.isfinite(number) for number in numbers)
+    if words and (any(n is None and text for n, text in zip(numbers, texts, strict=True)) or not any(texts)):
         return None
     known = np.array([math.nan if number is None else number for number in numbers], dtype=np.float64)
     found: Array = known[compute.fill_null(coded.indices, 0).to_numpy()]
