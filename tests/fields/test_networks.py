@@ -15,6 +15,7 @@ Options = dict[str, object]
 
 TINY: dict[str, Options] = {
     "mlp": {"width": 16, "depth": 2},
+    "patch-unet": {"width": 8, "layers": 1, "middle": 1},
     "unet": {"channels": (8, 16), "layers": 1},
     "dit": {"width": 16, "depth": 2, "heads": 2},
     "unet1d": {"channels": (8, 16), "layers": 1},
@@ -23,6 +24,7 @@ TINY: dict[str, Options] = {
 # For each an item, and one of an odd shape that is answered in another.
 SHAPES: dict[str, list[tuple[Shape, Shape]]] = {
     "mlp": [((7,), (7,)), ((1, 3, 5), (2, 3, 5))],
+    "patch-unet": [((1, 8, 8), (1, 8, 8)), ((3, 5, 7), (2, 5, 7))],
     "unet": [((1, 8, 8), (1, 8, 8)), ((3, 5, 7), (2, 5, 7))],
     "dit": [((1, 8, 8), (1, 8, 8)), ((3, 5, 7), (2, 5, 7))],
     "unet1d": [((1, 16), (1, 16)), ((3, 13), (2, 13))],
@@ -184,7 +186,7 @@ def test_classes_may_be_an_option() -> None:
 
 
 def test_an_unknown_network_is_refused(refused: Callable[..., str]) -> None:
-    known = "network 'resnet' is not known; known: mlp, unet, dit, unet1d, transformer"
+    known = f"network 'resnet' is not known; known: {', '.join(NETWORKS)}"
     assert known in refused(build_network, "resnet", (2,))
 
 

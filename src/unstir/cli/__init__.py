@@ -15,6 +15,7 @@ from unstir.cli.app import app, main
 # In the order of the help.
 _VERBS = (
     "processes",
+    "networks",
     "train",
     "sample",
     "restore",
