@@ -403,7 +403,8 @@ def fit(
         minutes: the budget in time (1 by default).
         steps: the budget in steps, in its place.
         out: the run folder; by default a new one under `runs/`.
-        network: `mlp`, `unet`, or a module `network(x, noise, label)` of your own.
+        network: a name such as `unet` or `dit:small` (see `unstir networks`), or a module of your own,
+            `network(x, noise, label)`.
         resume: go on with the run in `out`; what is given beside must be as it was.
         watch: called with each `TrainStep`.
         options: any other field of `TrainConfig`, such as `lr` or `seed`.
