@@ -142,7 +142,7 @@ def test_every_option_of_train_is_a_field_and_the_reverse() -> None:
 GIVEN: dict[str, Any] = {
     "data": "swissroll", "partner": "two-moons", "process": "vp", "minutes": 3.5, "batch": 7,
     "network": "mlp",
-    "network_options": {"width": 8}, "labels": True, "label_dropout": 0.25, "lr": 0.25, "warmup": 0.5, "clip": 2.0, "ema": 0.125,
+    "network_options": {"width": 8}, "labels": True, "label_dropout": 0.25, "sketch": 3, "lr": 0.25, "warmup": 0.5, "clip": 2.0, "ema": 0.125,
     "precision": "bfloat16", "noise_mean": -0.5, "noise_std": 0.75, "holdout": 0.5, "seed": 11,
     "device": "cpu", "threads": 2, "checkpoint_minutes": 0.5, "skip_bad": True,
 }  # fmt: skip
@@ -444,7 +444,7 @@ REFUSALS = [
     ("train --data two-moons --minutes 0", "minutes=0.0"),
     ("train --data two-moons --steps 2 --minutes 1", "give either minutes or steps"),
     (TRAIN + "--precision bf16", "precision='bf16': input should be 'auto', 'float32' or 'bfloat16'"),
-    (TRAIN + "--network resnet", "network='resnet': input should be 'auto', 'mlp', 'unet'"),
+    (TRAIN + "--network resnet", "network='resnet': input should be 'auto', 'mlp', 'patch-unet', 'unet'"),
     (TRAIN + "--network unet", "it needs images, use mlp"),
     (TRAIN + "--network custom", "network=custom: is a module given in Python"),
     (TRAIN + "--device warp", "device=warp: is no device known here"),

@@ -88,7 +88,7 @@ def test_yaml_without_a_point_in_the_exponent_is_a_number(tmp_path: Path) -> Non
         ({"seed": 10**5000}, ("seed=a int",)),
         ({"threads": 0}, ("threads=0", "greater")),
         ({"precision": "bf16"}, ("precision='bf16'", "'auto', 'float32' or 'bfloat16'")),
-        ({"network": "resnet"}, ("network='resnet'", "'mlp', 'unet'")),
+        ({"network": "resnet"}, ("network='resnet'", "'mlp', 'patch-unet', 'unet'")),
         ({"network_options": 3}, ("network_options=3", "dictionary")),
         ({"network_options": {"width": {1, 2}}}, ("network_options=a dict", "plain finite values")),
         ({"network_options": {"width": float("inf")}}, ("network_options=a dict", "plain finite values")),

@@ -35,7 +35,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that knows no ↓ or ×
     try:
-        status = app(arguments or ["--help"], standalone_mode=False)
+        status = app(arguments or ["--help"], prog_name="unstir", standalone_mode=False)
         sys.stdout.flush()
     except InputError as error:
         if debug:

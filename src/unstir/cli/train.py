@@ -41,7 +41,7 @@ def train(
     batch: Annotated[int | None, typer.Option(help="Items a step.")] = None,
     lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
     network: Annotated[
-        str | None, typer.Option(help="auto, mlp, unet, dit, unet1d or transformer; unet:small.")
+        str | None, typer.Option(help="auto, mlp, patch-unet, unet, dit, unet1d or transformer; unet:small.")
     ] = None,
     precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
     warmup: Annotated[float | None, typer.Option(help="Share of the run over which lr rises.")] = None,
@@ -66,6 +66,12 @@ def train(
         float | None,
         typer.Option(help="Share of labels withheld, so that all classes are learned together too."),
     ] = None,
+    sketch: Annotated[
+        int | None,
+        typer.Option(
+            help="Gaussians in the mixture that training starts from; 0 for none, up to 32 by default."
+        ),
+    ] = None,
     skip_bad: Annotated[
         bool | None, typer.Option("--skip-bad", help="Pass over unreadable files among the data.")
     ] = None,
@@ -81,7 +87,7 @@ def train(
             "holdout": holdout, "device": device, "threads": threads,
             "checkpoint_minutes": checkpoint_minutes,
             "network_options": _options_json(network_options), "labels": labels,
-            "label_dropout": label_dropout, "skip_bad": skip_bad,
+            "label_dropout": label_dropout, "skip_bad": skip_bad, "sketch": sketch,
         }.items()
         if value is not None
     }  # fmt: skip

@@ -16,9 +16,11 @@ from unstir.fields.mlp import ResidualMLP
 from unstir.fields.modal import ModalField
 from unstir.fields.networks import NETWORKS, build_network
 from unstir.fields.neural import NeuralField
+from unstir.fields.patchunet import PatchUNet
 from unstir.fields.phase import LangevinMixture
 from unstir.fields.plates import ExactPlates, PlateField
 from unstir.fields.registry import field_class
+from unstir.fields.sketch import Sketch
 from unstir.fields.transformer import Transformer
 from unstir.fields.unet import UNet
 from unstir.fields.unet1d import UNet1d
@@ -44,8 +46,10 @@ __all__ = [
     "MixtureField",
     "ModalField",
     "NeuralField",
+    "PatchUNet",
     "PlateField",
     "ResidualMLP",
+    "Sketch",
     "Slice",
     "Transformer",
     "UNet",

@@ -47,6 +47,20 @@ class LearnedField(nn.Module, ABC, Generic[P]):
         return tuple(shape), tuple(shape)
 
     @classmethod
+    def takes_sketch(cls, process: P) -> bool:
+        """Whether a sketch of the data can be the skip path: see `Sketch`."""
+        return False
+
+    def prepare(self, items: Tensor, labels: Tensor | None = None) -> None:
+        """Work out before training what gradients do not: by default nothing.
+
+        Args:
+            items: the training items in model units, `(n, *shape)`.
+            labels: class numbers `(n,)`, or None.
+        """
+        return
+
+    @classmethod
     def usual_network(cls, kind: str) -> str:
         """The name of the network that suits data of a kind: a U-Net for images and signals, else an MLP."""
         return {"image": "unet", "signal": "unet1d"}.get(kind, "mlp")

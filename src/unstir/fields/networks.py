@@ -17,6 +17,7 @@ from unstir.data.wording import quoted, reason
 from unstir.errors import InputError
 from unstir.fields.dit import DiT
 from unstir.fields.mlp import ResidualMLP
+from unstir.fields.patchunet import PatchUNet
 from unstir.fields.transformer import Transformer
 from unstir.fields.unet import UNet
 from unstir.fields.unet1d import UNet1d
@@ -24,6 +25,7 @@ from unstir.fields.unet1d import UNet1d
 # A new network is a new file and a line here.
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "mlp": ResidualMLP,
+    "patch-unet": PatchUNet,
     "unet": UNet,
     "dit": DiT,
     "unet1d": UNet1d,

@@ -12,6 +12,9 @@ law of noise mixes variances W, each coefficient is its mean over W given the st
 
 with ν far below N, since data differ in size too; and c_out² is the mean square that the skip path leaves. So
 a Cauchy draw of 10⁴ σ enters the network at size 1 like any other, and its loss weighs no more than theirs.
+
+With a `Sketch` of the data its denoiser takes the place of c_skip x, is shown to the network beside the
+state, and c_out is what it was measured to leave at each noise level: training begins where the sketch ends.
 """
 
 from __future__ import annotations
@@ -23,10 +26,13 @@ from torch import Tensor, nn
 
 from unstir.fields.field import Slice
 from unstir.fields.learned import LearnedField
+from unstir.fields.sketch import Sketch
 from unstir.physics import DATA_STD, LinearProcess
 from unstir.physics.process import per_item
 
 EVIDENCE = 4  # ν
+_LEVELS = 32  # at which it is measured what a sketch leaves
+_CALIBRATION = 128  # items for each of them
 # Where the signal is gone altogether (A = 0) the noise level is as good as this.
 _SMALLEST_SIGNAL = 1e-6
 
@@ -35,14 +41,17 @@ class NeuralField(LearnedField[LinearProcess]):
     """E[y | x_t = x] by a network.
 
     Args:
-        network: `network(x, noise, label) -> same shape as x`, `noise` and `label` of shape (batch,).
+        network: `network(x, noise, label) -> same shape as x`, `noise` and `label` of shape (batch,). With a
+            sketch its x has twice the channels: the state, and what the sketch makes of it.
         process: any linear process.
         std: the data's standard deviation s.
         shape: of one item, so that sampling need not be told.
+        sketch: the skip path in place of a multiple of x; `prepare` fits it.
     """
 
     _nodes: Tensor
     _log_weights: Tensor
+    _log_left: Tensor
 
     def __init__(
         self,
@@ -50,21 +59,58 @@ class NeuralField(LearnedField[LinearProcess]):
         process: LinearProcess,
         std: float = DATA_STD,
         shape: Sequence[int] | None = None,
+        sketch: Sketch | None = None,
     ) -> None:
         super().__init__(network, process, shape)
         self.std = std
         nodes, log_weights = process.noise.mixing_nodes(EVIDENCE)
         self.register_buffer("_nodes", nodes.float(), persistent=False)
         self.register_buffer("_log_weights", log_weights.float(), persistent=False)
+        self.sketch = sketch
+        if sketch is not None:
+            self.register_buffer("_log_left", torch.zeros(_LEVELS))
+
+    @classmethod
+    def takes_sketch(cls, process: LinearProcess) -> bool:
+        """Whether a sketch can be the skip path: where nothing is damped."""
+        return process.damping is None
+
+    @torch.no_grad()
+    def prepare(self, items: Tensor, labels: Tensor | None = None) -> None:
+        """Fit the sketch, and measure what it leaves at each noise level."""
+        if self.sketch is None:
+            return
+        self.sketch.fit(items, labels)
+        generator = torch.Generator().manual_seed(0)
+        times = self.process.times(_LEVELS).float().to(items.device)
+        squared, count = torch.zeros(_LEVELS), torch.zeros(_LEVELS)
+        for t in times:
+            chosen = torch.randint(len(items), (_CALIBRATION,), generator=generator)
+            y = items[chosen.to(items.device)]
+            label = None if labels is None else labels[chosen.to(labels.device)].to(items.device)
+            each = t.expand(len(y))
+            base, _, _, level = self._parts(self.process.perturb(y, each, generator), each, label)
+            place = (_LEVELS - 1) * self._place(level).cpu()
+            index = place.round().long()
+            squared.index_add_(0, index, (base - y).square().flatten(1).mean(1).cpu())
+            count.index_add_(0, index, torch.ones(len(y)))
+        # Levels that no draw fell on are as the nearest that some did.
+        seen = count.nonzero()[:, 0]
+        nearest = seen[(torch.arange(_LEVELS)[:, None] - seen).abs().argmin(1)]
+        left = (squared / count)[nearest].clamp_min(1e-12)
+        self._log_left.copy_(0.5 * left.log())
 
     def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """The denoised states, `(batch, *shape)`, for times `(batch,)`."""
-        skip, out, scale, noise = self._coefficients(x, t)
-        return per_item(skip, x) * x + per_item(out, x) * self._network(per_item(scale, x) * x, noise, label)
+        base, out, given, noise = self._parts(x, t, label)
+        denoised = base + per_item(out, x) * self._network(given, noise, label)
+        if self.sketch is None or self.training:
+            return denoised
+        return self.sketch.bounded(denoised)
 
     def at(self, t: float) -> Slice:
         """The field at one time: where W does not vary the coefficients are plain numbers."""
-        if self.process.noise.mixed:
+        if self.process.noise.mixed or self.sketch is not None:
             return lambda x, label: self(x, torch.full((len(x),), t, dtype=x.dtype, device=x.device), label)
         time = torch.tensor(t, dtype=torch.float64)
         A, B = self.process.A(time), self.process.B(time)
@@ -87,9 +133,9 @@ class NeuralField(LearnedField[LinearProcess]):
             t: times.
             label: class numbers `(batch,)`, or None.
         """
-        skip, out, scale, noise = self._coefficients(x, t)
-        target = (self.process.target(data, x, t) - per_item(skip, x) * x) / per_item(out, x)
-        prediction = self._network(per_item(scale, x) * x, noise, label)
+        base, out, given, noise = self._parts(x, t, label)
+        target = (self.process.target(data, x, t) - base) / per_item(out, x)
+        prediction = self._network(given, noise, label)
         return (prediction.float() - target).square().flatten(1).mean(1)
 
     def loss(self, data: Tensor, generator: torch.Generator, label: Tensor | None = None) -> Tensor:
@@ -100,6 +146,30 @@ class NeuralField(LearnedField[LinearProcess]):
     def _network(self, x: Tensor, noise: Tensor, label: Tensor | None) -> Tensor:
         out: Tensor = self.network(x, noise, label)
         return out if out.dtype == x.dtype else out.to(x.dtype)
+
+    def _parts(self, x: Tensor, t: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The skip path's answer, c_out `(batch,)`, what the network is given, c_noise `(batch,)`."""
+        if self.sketch is None:
+            skip, out, scale, noise = self._coefficients(x, t)
+            return per_item(skip, x) * x, out, per_item(scale, x) * x, noise
+        with torch.autocast(x.device.type, enabled=False):
+            A, B = self.process.A(t).to(x.dtype), self.process.B(t).to(x.dtype)
+            variance = self.sketch.noise_variance(x, A, B, self.process.noise)
+            base = self.sketch(x, A, variance, label)
+            scale = (A.square() * self.std**2 + variance).rsqrt()
+            given = torch.cat([per_item(scale, x) * x, base / self.std], 1)
+            level = _level(A, variance)
+            place = (_LEVELS - 1) * self._place(level)
+            below = place.long().clamp_max(_LEVELS - 2)
+            out = torch.lerp(self._log_left[below], self._log_left[below + 1], place - below).exp()
+        return base, out, given, level
+
+    def _place(self, level: Tensor) -> Tensor:
+        """Where a noise level lies between those of the clock's ends, held within [0, 1]."""
+        ends = torch.tensor([self.process.t_min, self.process.t_max])
+        low, high = _level(self.process.A(ends), self.process.B(ends).square()).tolist()
+        place: Tensor = (level - low) / (high - low)
+        return place.clamp(0, 1)
 
     def _coefficients(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """(c_skip, c_out, c_in, c_noise), each `(batch,)`."""

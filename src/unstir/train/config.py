@@ -38,6 +38,8 @@ class TrainConfig(BaseModel):
             starts from a prior that has none.
         label_dropout: share of the items whose label is withheld, by which the field learns all classes
             together too (Ho & Salimans 2022, algorithm 1).
+        sketch: components of the mixture of Gaussians that is the skip path of the field (`Sketch`), 0 for
+            none; by default up to 32 for images, and none for others.
         lr: Adam's highest learning rate.
         warmup: share of the run over which the learning rate rises.
         clip: the gradient's largest norm.
@@ -61,10 +63,11 @@ class TrainConfig(BaseModel):
     minutes: float | None = Field(None, gt=0, le=1e6)
     steps: int | None = Field(None, ge=1, le=10**12)
     batch: int = Field(128, ge=1, le=2**20)
-    network: Literal["auto", "mlp", "unet", "dit", "unet1d", "transformer", "custom"] = "auto"
+    network: Literal["auto", "mlp", "patch-unet", "unet", "dit", "unet1d", "transformer", "custom"] = "auto"
     network_options: dict[str, Any] = Field(default_factory=dict)
     labels: Literal["auto"] | bool = "auto"
     label_dropout: float = Field(0.1, ge=0, lt=1)
+    sketch: int | None = Field(None, ge=0, le=4096)
     lr: float = Field(2e-3, gt=0)
     warmup: float = Field(0.05, ge=0, lt=1)
     clip: float = Field(1.0, gt=0)

@@ -23,7 +23,7 @@ from unstir import physics
 from unstir.data import BUILTIN, Dataset, Kind, coder_from_dict
 from unstir.data.wording import quoted, reason
 from unstir.errors import InputError
-from unstir.fields import LearnedField, build_network, field_class
+from unstir.fields import LearnedField, Sketch, build_network, field_class
 from unstir.physics import Process
 from unstir.train.config import TrainConfig, dump_config, make_config, read_config
 from unstir.train.storage import write_bytes, write_text
@@ -167,6 +167,7 @@ def make_field(
         InputError: a network of the user's own is missing, or answers in another shape than it should.
     """
     kind = field_class(process)
+    sketch = _sketch(config, info, process)
     if network is None:
         if config.network == "custom":
             raise InputError(
@@ -174,15 +175,36 @@ def make_field(
             )
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(config.seed)  # and no other device's
-            network = _built(config, len(info.label_names), *kind.sizes(process, info.model_shape))
+            network = _built(config, len(info.label_names), *_sizes(process, info, sketch))
     elif not isinstance(network, nn.Module) or not any(p.requires_grad for p in network.parameters()):
         raise InputError(f"network: a {type(network).__name__} has nothing to train; give a torch.nn.Module")
-    field = kind(network, process, shape=info.model_shape)
+    own: dict[str, Any] = {} if sketch is None else {"sketch": sketch}
+    field = kind(network, process, shape=info.model_shape, **own)
     field.levels = (config.noise_mean, config.noise_std)
     field.classes = len(info.label_names)
     if config.network == "custom":
         field.check()
     return field
+
+
+def _sketch(config: TrainConfig, info: DataInfo, process: Process) -> Sketch | None:
+    """The sketch of a run, still to be fitted; none for a run from before there were sketches."""
+    if not config.sketch:
+        return None
+    if not field_class(process).takes_sketch(process) or config.network == "custom":
+        raise InputError(
+            f"sketch={config.sketch}: is not for process {process.name} with a "
+            f"network {config.network}; leave it out"
+        )
+    return Sketch(info.model_shape, config.sketch, len(info.label_names))
+
+
+def _sizes(
+    process: Process, info: DataInfo, sketch: Sketch | None
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The shapes of what the network is given, a sketch's answer among it, and of what it answers."""
+    given, wanted = field_class(process).sizes(process, info.model_shape)
+    return (given if sketch is None else (2 * given[0], *given[1:])), wanted
 
 
 def digest(data: Dataset, *, labelled: bool = False) -> str:

@@ -42,7 +42,9 @@ from unstir.train.loop import Trainer, TrainStep
 from unstir.train.machine import choose_device, choose_threads, has_fast_bfloat16, using_threads
 from unstir.train.storage import clear_parts, explained, write_text
 
+_FASTER = ("patch-unet", "unet", "dit")  # networks that gain by bfloat16 where the device has it
 _METRICS_EVERY = 0.5  # seconds
+_COMPONENTS, _PER_COMPONENT = 32, 50  # of a sketch at most, and the items for each
 _PART = 4096  # items scaled at once
 
 
@@ -95,7 +97,7 @@ def start(
     if kind == "auto":
         kind = field_class(process).usual_network(data.kind)
     device = choose_device(config.device)
-    fast = has_fast_bfloat16(device) and kind == "unet"
+    fast = has_fast_bfloat16(device) and kind in _FASTER
     values = config.model_dump() | {
         "data": config.data if source is not None else data_name(config.data),
         "partner": None if config.partner is None else data_name(config.partner),
@@ -107,9 +109,11 @@ def start(
     items = model_units(coder, train.values)
     process = process.prepared(items, _partner(config, coder, train))
     labelled = _labelled(config, data, process)
-    config = make_config(values | {"process": process.name, "labels": labelled})
+    sketch = _components(config, data, len(train), process) if kind != "custom" else config.sketch
+    config = make_config(values | {"process": process.name, "labels": labelled, "sketch": sketch})
     info = _info(data, train, coder, process, labelled=labelled)
     field = make_field(config, info, process, network).to(device)
+    field.prepare(items.to(device), train.labels if labelled else None)
     trainer = _trainer(config, field, items, train.labels if labelled else None)
     if config.threads is None and device.type == "cpu":
         config = make_config(config.model_dump() | {"threads": _threads(trainer)})
@@ -232,6 +236,14 @@ def _labelled(config: TrainConfig, data: Dataset, process: Process) -> bool:
     if config.labels and data.labels is None:
         raise InputError(f"labels=True: data {data.name} have none; leave it out, or give labelled data")
     return config.labels
+
+
+def _components(config: TrainConfig, data: Dataset, count: int, process: Process) -> int:
+    """Of the sketch: for images one in `_PER_COMPONENT` items where the process's field takes one."""
+    if config.sketch is not None:
+        return config.sketch
+    sketched = data.kind == "image" and field_class(process).takes_sketch(process)
+    return min(_COMPONENTS, 1 + count // _PER_COMPONENT) if sketched else 0
 
 
 def _info(data: Dataset, train: Dataset, coder: Coder, process: Process, *, labelled: bool) -> DataInfo:

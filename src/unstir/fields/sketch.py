@@ -1,0 +1,189 @@
+"""A sketch of the data: a mixture of low-rank Gaussians, whose denoiser is closed form.
+
+    y ~ Σ_k π_k N(μ_k, U_k diag(λ_k) U_kᵀ + f_k I)
+
+with R columns in U_k. Given x = A y + B √W n, everything is Gaussian given k and W, and with r = x − A μ_k,
+z = U_kᵀ r, v_j = A² (λ_j + f) + B² W and v = A² f + B² W:
+
+    log p(x | k) = −½ [Σ_j (log v_j + z_j²/v_j) + (N − R) log v + (‖r‖² − ‖z‖²)/v]
+    E[y | x, k] = μ_k + A f/v r + U_k diag(A (λ_j + f)/v_j − A f/v) z
+
+so all components together cost two products with U. One component is the Wiener filter. As the skip path of a
+network it leaves only what no such mixture knows to be learned. With class labels π_k becomes p(k | class).
+
+Where the law of noise varies W, it is told by the state's energy across the directions of least variance, of
+which W has the most to say there, and put in as one number, e^{E[log W | x]}.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from unstir.errors import InputError
+from unstir.physics.noise import Noise
+
+_RANK = 32
+_LARGEST = 2**30  # numbers
+EVIDENCE = 32  # how many of those directions count as independent: data differ in size along them too
+_MOST = 20_000  # items that the principal axes are fitted to
+_FACTOR = 4  # axes in which the components are fitted, for each of a component's own
+_PRIOR = 50  # items that the covariance of all counts for in a component's own
+_SEED = 0
+
+
+class Sketch(nn.Module):
+    """A Gaussian mixture of R axes a component and its denoiser, for items of `shape`.
+
+    Args:
+        shape: of one item; N is its size.
+        components: K.
+        classes: of labels; 0 for none.
+        rank: R; by default a quarter of N, 32 at most.
+
+    Raises:
+        InputError: K below 1, or R outside 1 to N − 1.
+    """
+
+    means: Tensor
+    axes: Tensor
+    variances: Tensor
+    floors: Tensor
+    log_shares: Tensor
+    common: Tensor
+    bounds: Tensor
+
+    def __init__(
+        self, shape: Sequence[int], components: int, classes: int = 0, rank: int | None = None
+    ) -> None:
+        super().__init__()
+        N, K = math.prod(shape), components
+        R = max(1, min(_RANK, N // 4)) if rank is None else rank
+        if K * N * R > _LARGEST:
+            raise InputError(f"sketch={K}: takes {K * N * R:.1e} numbers for items of {N}; give fewer")
+        if not (K >= 1 and 1 <= R < N):
+            raise InputError(
+                f"sketch={K}, rank={R}: for items of {N} numbers give 1 or more, and 1 to {N - 1}"
+            )
+        self.shape, self.classes = tuple(shape), classes
+        self.register_buffer("means", torch.zeros(K, N))
+        self.register_buffer("axes", torch.zeros(K, N, R))
+        self.register_buffer("variances", torch.ones(K, R))  # λ
+        self.register_buffer("floors", torch.ones(K))  # f
+        self.register_buffer("log_shares", torch.full((classes + 1, K), -math.log(K)))
+        self.register_buffer("common", torch.zeros(N, R))  # principal axes of all items
+        self.register_buffer("bounds", torch.tensor([-math.inf, math.inf]))
+
+    @torch.no_grad()
+    def fit(self, items: Tensor, labels: Tensor | None = None) -> None:
+        """Fit to `items` `(n, *shape)`: k-means in principal axes, then each cluster's covariance.
+
+        Args:
+            items: in model units.
+            labels: class numbers `(n,)`, where there are classes.
+        """
+        K, N, R = self.axes.shape
+        flat = items.flatten(1).float()
+        self.bounds.copy_(torch.stack([flat.min(), flat.max()]))
+        mean = flat.mean(0)
+        generator = torch.Generator().manual_seed(_SEED)
+        some = flat[torch.randperm(len(flat), generator=generator)[:_MOST]] - mean
+        count = min(_FACTOR * R, N, len(some))
+        axes, spectrum = _principal(some, count)
+        rest = (some.square().sum() / len(some) - spectrum.sum()).clamp_min(0)
+        coordinates = (flat - mean) @ axes
+        outside = ((flat - mean).square().sum(1) - coordinates.square().sum(1)).clamp_min(0)
+        self.common.copy_(axes[:, :R])
+        cluster = _clusters(coordinates, K)
+        shares = torch.bincount(cluster, minlength=K).clamp_min(1)[:, None]
+        centres = torch.zeros(K, count).index_add_(0, cluster, coordinates) / shares
+        # A small cluster borrows the spread that items have about their centres in all clusters together.
+        within = (coordinates - centres[cluster]).T.cov(correction=0).reshape(count, count)
+        for k in range(K):
+            mine = coordinates[cluster == k] - centres[k]
+            weight = 1 / (len(mine) + _PRIOR)
+            values, vectors = torch.linalg.eigh(weight * (mine.T @ mine + _PRIOR * within))
+            left = weight * (outside[cluster == k].sum() + _PRIOR * rest)
+            floor = ((values[:-R].sum() + left) / (N - R)).clamp_min(1e-8)
+            self.means[k] = mean + axes @ centres[k]
+            self.axes[k] = axes @ vectors[:, -R:]
+            self.variances[k] = (values[-R:] - floor).clamp_min(0)
+            self.floors[k] = floor
+        self._share(cluster, labels)
+
+    def _share(self, cluster: Tensor, labels: Tensor | None) -> None:
+        """π_k of each class and, in the last row, of all."""
+        K = self.axes.shape[0]
+        rows = [torch.ones_like(cluster, dtype=torch.bool)]
+        if labels is not None:
+            rows = [*(labels == c for c in range(self.classes)), *rows]
+        for row, chosen in zip(self.log_shares[-len(rows) :], rows, strict=True):
+            counts = torch.bincount(cluster[chosen], minlength=K).float() + 0.1
+            row.copy_((counts / counts.sum()).log())
+
+    def forward(self, x: Tensor, A: Tensor, variance: Tensor, label: Tensor | None = None) -> Tensor:
+        """E[y | x], `(batch, *shape)`.
+
+        Args:
+            x: states `(batch, *shape)`.
+            A: the signal's coefficient, `(batch,)`.
+            variance: that of the noise, B² W, `(batch,)`.
+            label: class numbers `(batch,)`, or None.
+        """
+        K, N, R = self.axes.shape
+        u = x.flatten(1) / A[:, None]  # all in units of y
+        noise = (variance / A.square())[:, None]
+        basis = self.axes.transpose(0, 1).reshape(N, K * R)
+        z = (u @ basis).reshape(-1, K, R) - torch.einsum("kn,knr->kr", self.means, self.axes)
+        squared = u.square().sum(1, keepdim=True) - 2 * u @ self.means.T + self.means.square().sum(1)
+        across = (squared - z.square().sum(2)).clamp_min(0)
+        signal = self.variances + self.floors[:, None]
+        along, floor = signal + noise[..., None], self.floors + noise
+        evidence = along.log().sum(2) + (z.square() / along).sum(2) + (N - R) * floor.log() + across / floor
+        rows = self.log_shares[-1:] if label is None or not self.classes else self.log_shares[label]
+        share = torch.softmax(rows - 0.5 * evidence, 1)
+        plain = self.floors / floor
+        weight = share[..., None] * (signal / along - plain[..., None]) * z
+        guess = (share * (1 - plain)) @ self.means + (share * plain).sum(1, keepdim=True) * u
+        return (guess + weight.flatten(1) @ basis.T).reshape(x.shape)
+
+    def bounded(self, denoised: Tensor) -> Tensor:
+        """A posterior mean held where one can be: within the least and the greatest value of the data."""
+        return denoised.clamp(*self.bounds)
+
+    def noise_variance(self, x: Tensor, A: Tensor, B: Tensor, law: Noise) -> Tensor:
+        """B² W, `(batch,)`, with W as the state tells it."""
+        if not law.mixed:
+            return B.square()
+        N, R = self.common.shape
+        nodes, log_weights = (part.to(x) for part in law.mixing_nodes(EVIDENCE))
+        flat = x.flatten(1) - A[:, None] * self.means.mean(0)
+        energy = flat.square().sum(1) - (flat @ self.common).square().sum(1)
+        energy = energy.clamp_min(0)[:, None] / (N - R)
+        total = A.square()[:, None] * self.floors.mean() + B.square()[:, None] * nodes
+        share = torch.softmax(log_weights - 0.5 * EVIDENCE * (total.log() + energy / total), 1)
+        return B.square() * (share @ nodes.log()).exp()
+
+
+def _principal(centred: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The first `count` principal axes `(N, count)` and the variances along them."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(_SEED)
+        _, singular, axes = torch.svd_lowrank(centred, q=min(count + 8, *centred.shape), niter=2)
+    return axes[:, :count], singular[:count].square() / len(centred)
+
+
+def _clusters(coordinates: Tensor, count: int) -> Tensor:
+    """The number of each item's cluster, int64 `(n,)`."""
+    from sklearn.cluster import MiniBatchKMeans
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    if count == 1:
+        return torch.zeros(len(coordinates), dtype=torch.int64)
+    few = coordinates[:, :48].numpy()
+    with threadpool_limits(1):
+        fitted = MiniBatchKMeans(count, random_state=_SEED, n_init=1, batch_size=4096, max_iter=20).fit(few)
+        return torch.as_tensor(fitted.predict(few)).long()

@@ -1,0 +1,133 @@
+"""The sketch against the exact mixture, and what its fit finds against the law that made the data."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from unstir import physics
+from unstir.errors import InputError
+from unstir.fields import MixtureField, NeuralField, Sketch, build_network
+from unstir.physics import LinearProcess
+
+K, N, R = 3, 6, 2
+SHARES = torch.tensor([0.2, 0.3, 0.5])
+
+
+def made(seed: int = 0) -> Sketch:
+    generator = torch.Generator().manual_seed(seed)
+    sketch = Sketch((N,), K, rank=R)
+    sketch.means.copy_(torch.randn(K, N, generator=generator))
+    for k in range(K):
+        sketch.axes[k] = torch.linalg.qr(torch.randn(N, R, generator=generator))[0]
+    sketch.variances.copy_(torch.rand(K, R, generator=generator))
+    sketch.floors.copy_(0.05 + 0.1 * torch.rand(K, generator=generator))
+    sketch.log_shares.copy_(SHARES.log()[None])
+    return sketch
+
+
+def covariances(sketch: Sketch) -> Tensor:
+    along = sketch.axes @ torch.diag_embed(sketch.variances) @ sketch.axes.mT
+    return along + sketch.floors[:, None, None] * torch.eye(N)
+
+
+@pytest.mark.parametrize("name", ["edm", "vp", "rectified"])
+def test_denoiser_is_that_of_the_mixture(name: str) -> None:
+    process, sketch = physics.parse(name), made()
+    assert isinstance(process, LinearProcess)
+    exact = MixtureField(process, SHARES, sketch.means, covariances(sketch))
+    generator = torch.Generator().manual_seed(1)
+    for t in process.times(7).tolist():
+        time = torch.full((20,), t)
+        y = sketch.means[torch.randint(K, (20,), generator=generator)]
+        x = process.perturb(y, time, generator)
+        found = sketch(x, process.A(time), process.B(time).square())
+        torch.testing.assert_close(found, exact(x, time).float(), atol=1e-5, rtol=1e-4)
+
+
+def test_a_class_has_its_own_shares() -> None:
+    sketch = Sketch((N,), K, classes=2, rank=R)
+    sketch.load_state_dict({**made().state_dict(), "log_shares": torch.log_softmax(torch.randn(3, K), 1)})
+    x, one = torch.randn(4, N), torch.ones(4)
+    for label in (0, 1, 2):
+        alone = Sketch((N,), K, rank=R)
+        alone.load_state_dict({**sketch.state_dict(), "log_shares": sketch.log_shares[label : label + 1]})
+        torch.testing.assert_close(sketch(x, one, one, torch.full((4,), label)), alone(x, one, one))
+    torch.testing.assert_close(sketch(x, one, one, None), sketch(x, one, one, torch.full((4,), 2)))
+
+
+def test_fit_finds_the_mixture_that_made_the_data() -> None:
+    generator = torch.Generator().manual_seed(0)
+    true = made()
+    true.means.mul_(6)  # clusters that k-means can tell apart
+    which = torch.multinomial(SHARES, 30_000, replacement=True, generator=generator)
+    factors = torch.linalg.cholesky(covariances(true))
+    noise = torch.randn(len(which), N, generator=generator)
+    items = true.means[which] + torch.einsum("nij,nj->ni", factors[which], noise)
+    found = Sketch((N,), K, classes=3, rank=R)
+    found.fit(items, which)
+    order = torch.cdist(true.means, found.means).argmin(1)
+    assert sorted(order.tolist()) == [0, 1, 2]
+    torch.testing.assert_close(found.means[order], true.means, atol=0.05, rtol=0)
+    torch.testing.assert_close(covariances(found)[order], covariances(true), atol=0.05, rtol=0)
+    torch.testing.assert_close(found.log_shares[-1].exp()[order], SHARES, atol=0.01, rtol=0)
+    # Each class is one cluster here.
+    torch.testing.assert_close(found.log_shares[:3].exp()[:, order], torch.eye(3), atol=1e-3, rtol=0)
+
+
+def test_one_component_is_the_wiener_filter() -> None:
+    generator = torch.Generator().manual_seed(0)
+    items = torch.randn(5000, N, generator=generator) @ torch.randn(N, N, generator=generator)
+    sketch = Sketch((N,), 1, rank=N - 1)
+    sketch.fit(items)
+    mean, covariance = items.mean(0), items.T.cov(correction=0)
+    x = torch.randn(10, N, generator=generator)
+    wiener = mean + (x - mean) @ torch.linalg.solve(covariance + 0.3 * torch.eye(N), covariance)
+    torch.testing.assert_close(sketch(x, torch.ones(10), torch.full((10,), 0.3)), wiener, atol=2e-2, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["edm", "vp", "poisson:D=128", "poisson:D=1"])
+def test_network_starts_at_the_sketch_with_targets_of_variance_one(name: str) -> None:
+    from unstir.data import Scaling, load
+
+    digits = load("digits")
+    items = Scaling.fit(digits).to_model(digits.values)
+    process = physics.parse(name)
+    assert isinstance(process, LinearProcess)
+    network = build_network("patch-unet", (2, 8, 8), {"size": "small"}, (1, 8, 8))
+    field = NeuralField(network, process, shape=(1, 8, 8), sketch=Sketch((1, 8, 8), 8))
+    field.prepare(items)
+    plain = NeuralField(build_network("patch-unet", (1, 8, 8), {"size": "small"}), process, shape=(1, 8, 8))
+    generator = torch.Generator().manual_seed(1)
+    field, plain = (f.requires_grad_(requires_grad=False) for f in (field, plain))
+    for level in (-2.0, -1.0, 0.0, 1.0):
+        t = process.time_at(torch.tensor(math.exp(level))).float().expand(400)
+        y = items[torch.randint(len(items), (400,), generator=generator)]
+        x = process.perturb(y, t, generator)
+        # Of heavy tails the noise itself is uncertain: what is left varies within one level.
+        assert 0.5 < float(field.error(y, x, t).mean()) < 2
+        left, before = ((f(x, t) - y).square().mean() for f in (field, plain))
+        assert float(left) < float(before)
+
+
+def test_answers_of_a_field_in_use_stay_within_the_data() -> None:
+    items = torch.rand(200, 1, 8, 8)
+    network = build_network("patch-unet", (2, 8, 8), {"size": "small"}, (1, 8, 8))
+    torch.nn.init.normal_(network.output.weight)  # type: ignore[arg-type, union-attr]
+    field = NeuralField(network, physics.edm(), shape=(1, 8, 8), sketch=Sketch((1, 8, 8), 2))
+    field.prepare(items)
+    x, t = torch.randn(8, 1, 8, 8), torch.ones(8)
+    field.requires_grad_(requires_grad=False)
+    assert float(field(x, t).abs().max()) > 1
+    found = field.eval()(x, t)
+    assert float(found.min()) >= float(items.min())
+    assert float(found.max()) <= float(items.max())
+
+
+@pytest.mark.parametrize(("components", "rank"), [(0, 2), (1, 6), (1, 0)])
+def test_sizes_that_make_no_mixture_are_refused(components: int, rank: int) -> None:
+    with pytest.raises(InputError, match="give 1 or more"):
+        Sketch((N,), components, rank=rank)
+    with pytest.raises(InputError, match="give fewer"):
+        Sketch((3, 512, 512), 4096)
