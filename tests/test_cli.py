@@ -32,7 +32,7 @@ from unstir.train import TrainConfig, TrainStep, load_checkpoint
 from unstir.train.folder import read_run_config
 
 MLP = ("--network-options", '{"width": 16, "depth": 1}')
-UNET = ("--network-options", '{"channels": [8, 16], "attention": false}')
+UNET = ("--network-options", '{"width": 8, "layers": 1, "middle": 1}')
 
 
 @dataclass
@@ -142,7 +142,7 @@ def test_every_option_of_train_is_a_field_and_the_reverse() -> None:
 GIVEN: dict[str, Any] = {
     "data": "swissroll", "partner": "two-moons", "process": "vp", "minutes": 3.5, "batch": 7,
     "network": "mlp",
-    "network_options": {"width": 8}, "labels": True, "label_dropout": 0.25, "sketch": 3, "lr": 0.25, "warmup": 0.5, "clip": 2.0, "ema": 0.125,
+    "network_options": {"width": 8}, "labels": True, "label_dropout": 0.25, "sketch": 3, "optimizer": "adam", "lr": 0.25, "warmup": 0.5, "clip": 2.0, "ema": 0.125,
     "precision": "bfloat16", "noise_mean": -0.5, "noise_std": 0.75, "holdout": 0.5, "seed": 11,
     "device": "cpu", "threads": 2, "checkpoint_minutes": 0.5, "skip_bad": True,
 }  # fmt: skip
@@ -242,7 +242,7 @@ def test_images_from_training_to_figures(digits: tuple[Path, Said], place: Path)
     report = json.loads(said.out)
     assert (report["run"], report["step"], report["skipped"]) == (str(run), 3, 0)
     assert report["evaluation"]["n_reference"] == 359
-    assert "poisson:D=64 on digits: 1,438 items of 1×8×8, 359 held out; unet of" in said.err
+    assert "poisson:D=64 on digits: 1,438 items of 1×8×8, 359 held out; patch-unet of" in said.err
     assert {path.name for path in (run / "samples").iterdir()} == {"samples.png", "nearest.png"}
     assert json.loads((run / "evaluation.json").read_text()) == report["evaluation"]
 

@@ -16,7 +16,7 @@ from unstir.data import load
 from unstir.restore import degrade, psnr
 from unstir.run import Run
 
-TINY = {"channels": [8, 16]}
+TINY = {"width": 8}
 
 
 @pytest.fixture(scope="module")

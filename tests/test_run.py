@@ -26,7 +26,7 @@ from unstir.train import make_config, save_checkpoint
 Refused = Callable[..., str]
 
 MLP = {"width": 16, "depth": 1}
-UNET = {"channels": [8, 16], "attention": False}
+UNET = {"width": 8, "layers": 1, "middle": 1}
 MEAN, STD = (3.0, -200.0), (2.0, 50.0)
 
 
@@ -159,7 +159,7 @@ def test_arguments_of_sample_out_of_range(
 def test_images_are_bytes(digits: Run) -> None:
     samples = digits.sample(6, steps=3)
     assert (samples.dtype, samples.shape) == (torch.uint8, (6, 1, 8, 8))
-    assert digits.config.network == "unet"
+    assert digits.config.network == "patch-unet"
     assert digits.info.kind == "image"
 
 

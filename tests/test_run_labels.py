@@ -298,7 +298,7 @@ def test_the_command_line_refuses_in_one_line(
 
 
 def test_images_go_into_folders_by_class_where_that_was_asked_for(tmp_path: Path) -> None:
-    options = {"network_options": {"channels": [8, 16]}, "steps": 1, "batch": 8}
+    options = {"network_options": {"width": 8}, "steps": 1, "batch": 8}
     run = unstir.fit("edm", "digits", out=tmp_path / "run", **options)
     assert run.classes == tuple("0123456789")
     assert run.info.label_counts == tuple(
@@ -319,7 +319,7 @@ def test_a_prior_of_training_items_is_of_no_one_class(tmp_path: Path) -> None:
         steps=1,
         batch=4,
         labels=True,
-        network_options={"channels": [8]},
+        network_options={"width": 8},
     )
     assert run.labels(3) is None
     asked = run.labels(3, label=4)
@@ -360,7 +360,7 @@ def test_labels_are_an_option_like_any(tmp_path: Path) -> None:
         steps=1,
         batch=4,
         labels=False,
-        network_options={"channels": [8]},
+        network_options={"width": 8},
     )
     assert run.classes == ()
     assert run.config == make_config(run.config.model_dump())

@@ -60,7 +60,7 @@ def test_bad_parameters_are_one_line(refused: Refused) -> None:
 
 def test_a_run_keeps_the_prior_and_needs_no_data_to_sample(tmp_path: Path, refused: Refused) -> None:
     images = (torch.rand(60, 6, 8, generator=seeded()) * 255).to(torch.uint8)
-    run = fit("heat", images.numpy(), steps=2, out=tmp_path / "run", network_options={"channels": [8, 8]})
+    run = fit("heat", images.numpy(), steps=2, out=tmp_path / "run", network_options={"width": 8})
     again = load(tmp_path / "run")
     assert torch.equal(again.sample(3, steps=4), run.sample(3, steps=4))
     assert again.sample(3, solver="dissipation", steps=4).shape == (3, 1, 6, 8)

@@ -109,7 +109,7 @@ def test_without_a_warm_up_it_starts_at_the_top(config: Config) -> None:
 def test_the_optimiser_gets_that_rate(config: Config) -> None:
     trainer = trainer_of(config(lr=1e-3, steps=20), Watcher())
     for step in trainer:
-        assert trainer.optimizer.param_groups[0]["lr"] == step.lr
+        assert trainer.optimizer._parts[0][0].param_groups[0]["lr"] == step.lr
 
 
 def test_before_the_first_plan_the_rate_stays_low(config: Config) -> None:

@@ -40,10 +40,14 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     batch: Annotated[int | None, typer.Option(help="Items a step.")] = None,
     lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="auto, adam or muon.")] = None,
     network: Annotated[
         str | None, typer.Option(help="auto, mlp, patch-unet, unet, dit, unet1d or transformer; unet:small.")
     ] = None,
     precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
+    augment: Annotated[
+        str | None, typer.Option(help="Transform images at random: none (default), flip, edm or edm:p=0.15.")
+    ] = None,
     warmup: Annotated[float | None, typer.Option(help="Share of the run over which lr rises.")] = None,
     clip: Annotated[float | None, typer.Option(help="Largest norm of the gradient.")] = None,
     ema: Annotated[float | None, typer.Option(help="Width of the averaged weights, a share.")] = None,
@@ -69,7 +73,7 @@ def train(
     sketch: Annotated[
         int | None,
         typer.Option(
-            help="Gaussians in the mixture that training starts from; 0 for none, up to 32 by default."
+            help="Gaussians in the mixture that training starts from; 0 for none, up to 64 by default."
         ),
     ] = None,
     skip_bad: Annotated[
@@ -83,11 +87,11 @@ def train(
         for key, value in {
             "data": data, "partner": partner, "process": process, "minutes": minutes, "steps": steps,
             "seed": seed, "batch": batch, "lr": lr, "network": network, "precision": precision,
-            "warmup": warmup, "clip": clip, "ema": ema, "noise_mean": noise_mean, "noise_std": noise_std,
-            "holdout": holdout, "device": device, "threads": threads,
+            "augment": augment, "warmup": warmup, "clip": clip, "ema": ema, "noise_mean": noise_mean,
+            "noise_std": noise_std, "holdout": holdout, "device": device, "threads": threads,
             "checkpoint_minutes": checkpoint_minutes,
             "network_options": _options_json(network_options), "labels": labels,
-            "label_dropout": label_dropout, "skip_bad": skip_bad, "sketch": sketch,
+            "label_dropout": label_dropout, "skip_bad": skip_bad, "sketch": sketch, "optimizer": optimizer,
         }.items()
         if value is not None
     }  # fmt: skip

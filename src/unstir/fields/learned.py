@@ -51,6 +51,16 @@ class LearnedField(nn.Module, ABC, Generic[P]):
         """Whether a sketch of the data can be the skip path: see `Sketch`."""
         return False
 
+    @classmethod
+    def takes_augment(cls, process: P, *, told: bool) -> bool:
+        """Whether items may be transformed at random, each of them being learned by itself.
+
+        Args:
+            process: of the field.
+            told: whether the network is told how, so that it answers for each transformation apart.
+        """
+        return True
+
     def prepare(self, items: Tensor, labels: Tensor | None = None) -> None:
         """Work out before training what gradients do not: by default nothing.
 
@@ -63,7 +73,7 @@ class LearnedField(nn.Module, ABC, Generic[P]):
     @classmethod
     def usual_network(cls, kind: str) -> str:
         """The name of the network that suits data of a kind: a U-Net for images and signals, else an MLP."""
-        return {"image": "unet", "signal": "unet1d"}.get(kind, "mlp")
+        return {"image": "patch-unet", "signal": "unet1d"}.get(kind, "mlp")
 
     @abstractmethod
     def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:

@@ -13,11 +13,13 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from unstir.data.augment import augmentation
 from unstir.data.wording import LONGEST, quoted, reason
 from unstir.errors import InputError
 
 _LARGEST = 50_000  # bytes: a configuration has about twenty lines
 _DEEPEST = 20
+NO_AUGMENT = "none"
 
 
 class TrainConfig(BaseModel):
@@ -39,8 +41,11 @@ class TrainConfig(BaseModel):
         label_dropout: share of the items whose label is withheld, by which the field learns all classes
             together too (Ho & Salimans 2022, algorithm 1).
         sketch: components of the mixture of Gaussians that is the skip path of the field (`Sketch`), 0 for
-            none; by default up to 32 for images, and none for others.
-        lr: Adam's highest learning rate.
+            none; by default up to 64 for images, and none for others.
+        optimizer: `adam`, `muon` (orthogonal steps for matrices), or `auto`: Muon for images' networks.
+        lr: the highest learning rate; by default 2e-3 for Adam and 4e-3 for Muon.
+        augment: how images are transformed at random in training: `none`, `flip`, or `edm`, of which the
+            network is told, so that samples show none of it (`data/augment.py`).
         warmup: share of the run over which the learning rate rises.
         clip: the gradient's largest norm.
         ema: the averaged weights' width as a share of the run so far (Karras 2024, EDM2, section 3.1).
@@ -68,7 +73,9 @@ class TrainConfig(BaseModel):
     labels: Literal["auto"] | bool = "auto"
     label_dropout: float = Field(0.1, ge=0, lt=1)
     sketch: int | None = Field(None, ge=0, le=4096)
-    lr: float = Field(2e-3, gt=0)
+    augment: str = NO_AUGMENT
+    optimizer: Literal["auto", "adam", "muon"] = "auto"
+    lr: float | None = Field(None, gt=0)
     warmup: float = Field(0.05, ge=0, lt=1)
     clip: float = Field(1.0, gt=0)
     ema: float = Field(0.05, gt=0, le=0.25)
@@ -93,6 +100,13 @@ class TrainConfig(BaseModel):
         if options.get("size", size) != size:
             raise ValueError(f"network={name}:{size}: network_options give size={options['size']}; give one")
         return {**values, "network": name, "network_options": {**options, "size": size}}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _augmented(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """An augmentation by its canonical name."""
+        given = values.get("augment", NO_AUGMENT)
+        return values if given == NO_AUGMENT else {**values, "augment": augmentation(str(given)).name}
 
     @field_validator("network_options")
     @classmethod

@@ -19,9 +19,12 @@ from torch.optim.swa_utils import AveragedModel
 
 from unstir.errors import InputError
 from unstir.fields import LearnedField
+from unstir.fields.augmented import telling
 from unstir.train.budget import Budget
 from unstir.train.checkpoint import Checkpoint, Tensors
 from unstir.train.config import TrainConfig
+from unstir.train.folder import make_augmentation
+from unstir.train.optimizer import USUAL_LR, Optimizer
 
 _MOST_SKIPPED = 50  # steps in a row without a finite gradient: the run has diverged
 
@@ -76,8 +79,12 @@ class Trainer:
         self.skipped = 0
         seconds = None if config.minutes is None else 60 * config.minutes
         self.budget = Budget(seconds, config.steps or 0)
-        self.optimizer = torch.optim.Adam(field.parameters(), lr=config.lr, betas=(0.9, 0.99), foreach=True)
+        # A run of old, whose config.yaml does not say, had Adam.
+        name = "adam" if config.optimizer == "auto" else config.optimizer
+        self.optimizer = Optimizer(field.parameters(), name)
+        self.highest = USUAL_LR[name] if config.lr is None else config.lr
         self.average = AveragedModel(field, multi_avg_fn=_PowerAverage(config.ema))
+        self.augment = make_augmentation(config)
         self.generator = torch.Generator().manual_seed(config.seed)
         self._randomness = _Randomness(config.seed, data.device)
         self._order: tuple[int, Tensor] | None = None
@@ -97,23 +104,25 @@ class Trainer:
             if in_a_row >= _MOST_SKIPPED:
                 raise InputError(
                     f"training diverged: {in_a_row} steps in a row had no finite gradient; "
-                    f"lower lr (now {self.config.lr:g}) or use precision float32"
+                    f"lower lr (now {self.highest:g}) or use precision float32"
                 )
             self.budget.update(self.step, time.perf_counter() - start)
             yield TrainStep(self.step, self.budget.total, loss, lr, self.budget.spent, self.skipped)
 
     def _train_step(self, lr: float) -> tuple[Tensor, bool]:
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
         items, label = self._batch()
-        with torch.autocast(items.device.type, torch.bfloat16, enabled=self.bfloat16):
+        items, condition = self._transformed(items)
+        with (
+            telling(self.field, condition),
+            torch.autocast(items.device.type, torch.bfloat16, enabled=self.bfloat16),
+        ):
             loss = self.field.loss(items, self.generator, label)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.field.parameters(), self.config.clip, foreach=True)
         finite = bool(torch.isfinite(norm))
         if finite:
-            self.optimizer.step()
+            self.optimizer.step(lr)
             self.average.update_parameters(self.field)
         return loss.detach(), finite
 
@@ -135,14 +144,18 @@ class Trainer:
         if done < warmup:
             # While the total is unknown the rise goes by a hundred steps.
             rise = done / warmup if self.budget.total else min(self.step / 100, 1) * 0.2
-            return self.config.lr * max(rise, 0.01)
-        return self.config.lr * max(0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup))), 1e-3)
+            return self.highest * max(rise, 0.01)
+        return self.highest * max(0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup))), 1e-3)
 
     def _batch(self) -> tuple[Tensor, Tensor | None]:
         """The items of this step and their labels, some of them withheld."""
         index = self._indices().to(self.data.device)
         label = None if self.labels is None else self._withheld(self.labels[index])
         return self.data[index], label
+
+    def _transformed(self, items: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The items as this step learns them, and what tells it how they were transformed."""
+        return (items, None) if self.augment is None else self.augment.apply(items, self.generator)
 
     def _withheld(self, label: Tensor) -> Tensor:
         """Labels, a share of them made "none": the field learns the law of all classes together too."""
@@ -172,26 +185,18 @@ class Trainer:
     def tensors(self) -> Tensors:
         """All that a checkpoint keeps as tensors."""
         averaged = {k.removeprefix("module."): v for k, v in self.average.state_dict().items()}
-        optimizer = {
-            f"{index}.{key}": value
-            for index, entry in self.optimizer.state_dict()["state"].items()
-            for key, value in entry.items()
-        }
         generators = {"train": self.generator.get_state(), **self._randomness.states}
         return {
             "model": self.field.state_dict(),
             "ema": averaged,
-            "optimizer": optimizer,
+            "optimizer": self.optimizer.tensors(),
             "generators": generators,
         }
 
     def expected(self) -> Tensors:
         """Tensors of the names and shapes that a checkpoint of this run has."""
         tensors = self.tensors()
-        for index, parameter in enumerate(self.field.parameters()):
-            moments = dict.fromkeys(("exp_avg", "exp_avg_sq"), parameter)
-            entry = {"step": torch.zeros(()), **moments}
-            tensors["optimizer"] |= {f"{index}.{key}": value.detach() for key, value in entry.items()}
+        tensors["optimizer"] = self.optimizer.expected()
         return tensors
 
     def state(self) -> dict[str, float | int | None]:
@@ -215,12 +220,7 @@ class Trainer:
             self.average.load_state_dict(
                 {k if k == "n_averaged" else f"module.{k}": v for k, v in tensors["ema"].items()}
             )
-            entries: dict[int, dict[str, Tensor]] = {}
-            for name, value in tensors["optimizer"].items():
-                index, _, key = name.partition(".")
-                entries.setdefault(int(index), {})[key] = value
-            groups = self.optimizer.state_dict()["param_groups"]
-            self.optimizer.load_state_dict({"state": entries, "param_groups": groups})
+            self.optimizer.restore(tensors["optimizer"])
             self.generator.set_state(tensors["generators"]["train"])
             self._randomness.states = {name: tensors["generators"][name] for name in self._randomness.states}
             # Where config.yaml was given another budget since, that one counts.

@@ -40,11 +40,13 @@ from unstir.train.folder import (
 )
 from unstir.train.loop import Trainer, TrainStep
 from unstir.train.machine import choose_device, choose_threads, has_fast_bfloat16, using_threads
+from unstir.train.optimizer import USUAL_LR
 from unstir.train.storage import clear_parts, explained, write_text
 
-_FASTER = ("patch-unet", "unet", "dit")  # networks that gain by bfloat16 where the device has it
+# Networks that gain by bfloat16 where the device has it, and by Muon.
+_CONVOLUTIONS = ("patch-unet", "unet", "dit")
 _METRICS_EVERY = 0.5  # seconds
-_COMPONENTS, _PER_COMPONENT = 32, 50  # of a sketch at most, and the items for each
+_COMPONENTS, _PER_COMPONENT = 64, 50  # of a sketch at most, and the items for each
 _PART = 4096  # items scaled at once
 
 
@@ -97,11 +99,16 @@ def start(
     if kind == "auto":
         kind = field_class(process).usual_network(data.kind)
     device = choose_device(config.device)
-    fast = has_fast_bfloat16(device) and kind in _FASTER
+    fast = has_fast_bfloat16(device) and kind in _CONVOLUTIONS
+    optimizer = config.optimizer
+    if optimizer == "auto":
+        optimizer = "muon" if kind in _CONVOLUTIONS else "adam"
     values = config.model_dump() | {
         "data": config.data if source is not None else data_name(config.data),
         "partner": None if config.partner is None else data_name(config.partner),
         "network": kind,
+        "optimizer": optimizer,
+        "lr": USUAL_LR[optimizer] if config.lr is None else config.lr,
         "precision": ("bfloat16" if fast else "float32") if config.precision == "auto" else config.precision,
     }
     train, heldout = data.split(config.holdout, config.seed)

@@ -1,0 +1,94 @@
+"""What changes the weights: torch's Muon for matrices, torch's Adam for the rest, as one.
+
+Muon makes each matrix's step orthogonal (Jordan 2024), with the size of Adam's steps (Liu 2025, "Muon is
+scalable"). A convolution's weights are a matrix of outputs by inputs × places; what has fewer than
+16 of either, and every vector, is Adam's, at a tenth of the rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+_NARROW = 16
+_SHARE = 0.1  # of Muon's learning rate
+_BETAS = (0.9, 0.99)
+
+# The highest learning rate where none is given.
+USUAL_LR = {"adam": 2e-3, "muon": 4e-3}
+
+
+class Optimizer:
+    """Adam, or Muon and Adam, over parameters.
+
+    Args:
+        parameters: in an order that a checkpoint may rely on.
+        name: `adam` or `muon`.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], name: str) -> None:
+        self._parameters = list(parameters)
+        wide = [i for i, p in enumerate(self._parameters) if name == "muon" and _is_wide(p)]
+        narrow = [i for i in range(len(self._parameters)) if i not in set(wide)]
+        # Muon takes matrices alone: views of the same numbers, whose gradients are lent at each step.
+        self._views = {i: nn.Parameter(self._parameters[i].detach().flatten(1)) for i in wide}
+        self._parts: list[tuple[torch.optim.Optimizer, list[int], float]] = []
+        if wide:
+            muon = torch.optim.Muon(self._views.values(), weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+            self._parts.append((muon, wide, 1.0))
+        if narrow:
+            adam = torch.optim.Adam([self._parameters[i] for i in narrow], betas=_BETAS, foreach=True)
+            self._parts.append((adam, narrow, _SHARE if wide else 1.0))
+
+    def step(self, lr: float) -> None:
+        """Change the parameters by their gradients."""
+        for index, view in self._views.items():
+            gradient = self._parameters[index].grad
+            view.grad = None if gradient is None else gradient.flatten(1)
+        for part, _, share in self._parts:
+            for group in part.param_groups:
+                group["lr"] = share * lr
+            part.step()
+
+    def zero_grad(self) -> None:
+        """Forget all gradients."""
+        for parameter in self._parameters:
+            parameter.grad = None
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What a checkpoint keeps, by the parameter's place and a name: those that had a gradient so far."""
+        return {
+            f"{places[index]}.{key}": value
+            for part, places, _ in self._parts
+            for index, entry in part.state_dict()["state"].items()
+            for key, value in entry.items()
+        }
+
+    def expected(self) -> dict[str, Tensor]:
+        """Tensors of all the names and shapes that `tensors` can have."""
+        wanted: dict[str, Tensor] = {}
+        for index, parameter in enumerate(self._parameters):
+            if index in self._views:
+                wanted[f"{index}.momentum_buffer"] = self._views[index].detach()
+            else:
+                moments = dict.fromkeys(("exp_avg", "exp_avg_sq"), parameter.detach())
+                wanted |= {
+                    f"{index}.{key}": value for key, value in {"step": torch.zeros(()), **moments}.items()
+                }
+        return wanted
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go on from what `tensors` gave."""
+        entries: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            index, _, key = name.partition(".")
+            entries.setdefault(int(index), {})[key] = value
+        for part, places, _ in self._parts:
+            state = {i: entries[place] for i, place in enumerate(places) if place in entries}
+            part.load_state_dict({"state": state, "param_groups": part.state_dict()["param_groups"]})
+
+
+def _is_wide(parameter: Tensor) -> bool:
+    return parameter.ndim > 1 and min(len(parameter), parameter[0].numel()) >= _NARROW

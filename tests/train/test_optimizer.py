@@ -1,0 +1,78 @@
+"""Muon beside Adam: each against torch's own on the parameters that are its."""
+
+import copy
+
+import torch
+from torch import nn
+
+from unstir.train.optimizer import Optimizer
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(16, 16, 3), nn.GroupNorm(4, 16), nn.Conv2d(16, 1, 3))
+
+
+def give_gradients(module: nn.Module, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in module.parameters():
+        parameter.grad = torch.randn(parameter.shape, generator=generator)
+
+
+def test_adam_alone_is_torch_s() -> None:
+    ours, theirs = network(), network()
+    one = Optimizer(ours.parameters(), "adam")
+    two = torch.optim.Adam(theirs.parameters(), lr=0.01, betas=(0.9, 0.99))
+    for seed in range(3):
+        give_gradients(ours, seed)
+        give_gradients(theirs, seed)
+        one.step(0.01)
+        two.step()
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_muon_moves_wide_matrices_orthogonally_and_adam_the_rest() -> None:
+    module = network()
+    before = [p.detach().clone() for p in module.parameters()]
+    give_gradients(module, 0)
+    optimizer = Optimizer(module.parameters(), "muon")
+    optimizer.step(0.01)
+    moved = [p.detach() - b for p, b in zip(module.parameters(), before, strict=True)]
+    singular = torch.linalg.svdvals(moved[0].flatten(1)) / (0.01 * 0.2 * 144**0.5)
+    # Five Newton–Schulz steps of these coefficients end between 0.7 and 1.2 (Jordan 2024).
+    assert float(singular.min()) > 0.6
+    assert float(singular.max()) < 1.3
+    # The first step of Adam has the size of its rate, here a tenth: for biases, and for one row of outputs.
+    for index in (1, 2, 3, 4):
+        torch.testing.assert_close(
+            moved[index].abs(), torch.full_like(moved[index], 0.001), atol=1e-6, rtol=1e-4
+        )
+
+
+def test_it_goes_on_from_what_it_gave() -> None:
+    module = network()
+    optimizer = Optimizer(module.parameters(), "muon")
+    give_gradients(module, 0)
+    optimizer.step(0.01)
+    other = copy.deepcopy(module)
+    resumed = Optimizer(other.parameters(), "muon")
+    kept = {name: value.clone() for name, value in optimizer.tensors().items()}
+    assert {n: v.shape for n, v in kept.items()} == {n: v.shape for n, v in resumed.expected().items()}
+    resumed.restore(kept)
+    for one, its in ((module, optimizer), (other, resumed)):
+        give_gradients(one, 1)
+        its.step(0.02)
+    for a, b in zip(module.parameters(), other.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_what_had_no_gradient_stays() -> None:
+    module = network()
+    before = copy.deepcopy(module.state_dict())
+    optimizer = Optimizer(module.parameters(), "muon")
+    give_gradients(module, 0)
+    optimizer.zero_grad()
+    optimizer.step(0.1)
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+    assert not optimizer.tensors()
