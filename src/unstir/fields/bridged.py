@@ -32,6 +32,11 @@ class BridgeField(LearnedField[Bridge]):
         """Given both images as channels, it answers with one."""
         return process.state_shape(shape), tuple(shape)
 
+    @classmethod
+    def takes_augment(cls, process: Bridge, *, told: bool) -> bool:
+        """What is restored is given, and has not been transformed."""
+        return False
+
     def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """E[x₀ | x_t, x₁] for states `(batch, 2 channels, height, width)`."""
         guess, out, given, level = self._known(x, t)

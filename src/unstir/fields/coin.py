@@ -52,6 +52,11 @@ class CoinField(LearnedField[CoinProcess]):
         """A U-Net for images, a transformer for text, an MLP for tables."""
         return {"image": "unet", "text": "transformer"}.get(kind, "mlp")
 
+    @classmethod
+    def takes_augment(cls, process: CoinProcess, *, told: bool) -> bool:
+        """States have nothing between them."""
+        return False
+
     def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """p(x_0 = k | x_t), float32 `(batch, *shape, states)`, for int64 states and times `(batch,)`."""
         return self._log_prediction(x, t, label).exp()

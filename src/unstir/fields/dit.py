@@ -42,6 +42,7 @@ class DiT(nn.Module):
         answer: the shape of what it answers, of the same height and width; as `shape` by default.
         classes: how many classes labels tell apart; 0 to ignore them.
         size: `small`, `base` or `large`.
+        augment: how many numbers tell an item's augmentation; 0 for none.
 
     Raises:
         InputError: items that are no images, or options that do not fit together.
@@ -59,6 +60,7 @@ class DiT(nn.Module):
         answer: Sequence[int] | None = None,
         classes: int = 0,
         size: str = DEFAULT,
+        augment: int = 0,
     ) -> None:
         super().__init__()
         if len(shape) != 3:
@@ -74,7 +76,7 @@ class DiT(nn.Module):
         self.patch = patch
         rows, columns = (-(-length // patch) for length in shape[1:])
         self.register_buffer("place", places(rows, columns, width), persistent=False)
-        self.embedding = NoiseEmbedding(width, classes=classes)
+        self.embedding = NoiseEmbedding(width, classes=classes, augment=augment)
         self.input = nn.Linear(shape[0] * patch**2, width)
         self.blocks = nn.ModuleList(_Block(width, heads) for _ in range(depth))
         self.modulation = nn.Linear(width, 2 * width)
@@ -89,11 +91,13 @@ class DiT(nn.Module):
         for parameter in (*self.output.parameters(), *self.modulation.parameters()):
             nn.init.zeros_(parameter)
 
-    def forward(self, x: Tensor, noise: Tensor, label: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, noise: Tensor, label: Tensor | None = None, told: Tensor | None = None
+    ) -> Tensor:
         (height, width), p = x.shape[2:], self.patch
         x = functional.pad(x, (0, -width % p, 0, -height % p))
         rows, columns = x.shape[2] // p, x.shape[3] // p
-        c = functional.silu(self.embedding(noise, label))[:, None]
+        c = functional.silu(self.embedding(noise, label, told))[:, None]
         h = self.input(functional.pixel_unshuffle(x, p).flatten(2).mT) + self.place
         for block in self.blocks:
             h = block(h, c)

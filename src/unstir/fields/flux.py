@@ -17,7 +17,7 @@ from torch import Tensor
 from unstir.fields.exact import ExactField
 from unstir.fields.learned import by_class
 from unstir.fields.neural import NeuralField
-from unstir.physics import Pfgm
+from unstir.physics import LinearProcess, Pfgm
 
 _LARGE = 32  # items that make the field, for each at which it is learned: 4096 for 128
 
@@ -26,6 +26,11 @@ class FluxField(NeuralField):
     """E[y | x, z] by a network, trained on the normalised Poisson field."""
 
     process: Pfgm
+
+    @classmethod
+    def takes_augment(cls, process: LinearProcess, *, told: bool) -> bool:
+        """The batch's charges make one field: nobody can be told which of them were transformed."""
+        return not told
 
     def items(self, batch: int) -> int:
         """The large batch whose charges make the field."""

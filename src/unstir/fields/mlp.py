@@ -28,6 +28,7 @@ class ResidualMLP(nn.Module):
         answer: the shape of what it answers; as `shape` by default.
         classes: how many classes labels tell apart; 0 to ignore them.
         size: `small`, `base` or `large`.
+        augment: how many numbers tell an item's augmentation; 0 for none.
 
     Raises:
         InputError: a size of another name.
@@ -41,12 +42,13 @@ class ResidualMLP(nn.Module):
         answer: Sequence[int] | None = None,
         classes: int = 0,
         size: str = DEFAULT,
+        augment: int = 0,
     ) -> None:
         super().__init__()
         options = chosen("mlp", SIZES, size, width=width, depth=depth)
         width, depth = int(options["width"]), int(options["depth"])
         self.answer = tuple(answer or shape)
-        self.embedding = NoiseEmbedding(width, classes=classes)
+        self.embedding = NoiseEmbedding(width, classes=classes, augment=augment)
         self.input = nn.Linear(math.prod(shape), width)
         self.modulation = nn.ModuleList(nn.Linear(width, 2 * width) for _ in range(depth))
         self.blocks = nn.ModuleList(
@@ -60,8 +62,10 @@ class ResidualMLP(nn.Module):
         nn.init.zeros_(self.output.weight)
         nn.init.zeros_(self.output.bias)
 
-    def forward(self, x: Tensor, noise: Tensor, label: Tensor | None = None) -> Tensor:
-        level = functional.silu(self.embedding(noise, label))
+    def forward(
+        self, x: Tensor, noise: Tensor, label: Tensor | None = None, told: Tensor | None = None
+    ) -> Tensor:
+        level = functional.silu(self.embedding(noise, label, told))
         h = self.input(x.flatten(1))
         for modulation, block in zip(self.modulation, self.blocks, strict=True):
             scale, shift = modulation(level).chunk(2, 1)

@@ -1,9 +1,10 @@
 """Networks by name, one file each.
 
-Each has the signature `network(x, noise, label)`, with `noise` = ¼ ln(B/A) of shape `(batch,)` and answers in
-the shape of x, or one that its field asks for. `label` is int64 `(batch,)` of 0 … `classes`, where the number
-`classes` stands for no class, as does None for the whole batch. Any module of that signature may take their
-place.
+Each has the signature `network(x, noise, label, told)`, with `noise` = ¼ ln(B/A) of shape `(batch,)` and
+answers in the shape of x, or one that its field asks for. `label` is int64 `(batch,)` of 0 … `classes`, where
+the number `classes` stands for no class, as does None for the whole batch. `told` is the condition of an
+augmentation, `(batch, augment)`, or None for items as they are. Any module of `network(x, noise, label)` may
+take their place.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ def build_network(
     options: Mapping[str, Any] | None = None,
     answer: Sequence[int] | None = None,
     classes: int = 0,
+    augment: int = 0,
 ) -> nn.Module:
     """The network `name` for items of `shape`.
 
@@ -48,6 +50,7 @@ def build_network(
         options: the constructor's own, such as `{"size": "large"}`.
         answer: of what it answers; as `shape` by default.
         classes: how many classes its labels tell apart, where the options do not say; 0 to ignore labels.
+        augment: how many numbers an augmentation tells it, where the options do not say; 0 for none.
 
     Raises:
         InputError: an unknown name or option, or options of which no network can be made.
@@ -55,7 +58,9 @@ def build_network(
     if name not in NETWORKS:
         raise InputError(f"network {name!r} is not known; known: {', '.join(NETWORKS)}")
     try:
-        return NETWORKS[name](shape, **{"classes": classes, **(options or {})}, answer=answer)
+        return NETWORKS[name](
+            shape, **{"classes": classes, "augment": augment, **(options or {})}, answer=answer
+        )
     except TypeError as error:
         raise InputError(f"network {name}: {error}") from None
     except InputError:

@@ -46,6 +46,7 @@ class PatchUNet(nn.Module):
         answer: the shape of what it answers, of the same height and width; as `shape` by default.
         classes: how many classes labels tell apart; 0 to ignore them.
         size: `small`, `base` or `large`.
+        augment: how many numbers tell an item's augmentation; 0 for none.
 
     Raises:
         InputError: items that are no images, or options that make no network.
@@ -61,6 +62,7 @@ class PatchUNet(nn.Module):
         answer: Sequence[int] | None = None,
         classes: int = 0,
         size: str = DEFAULT,
+        augment: int = 0,
     ) -> None:
         super().__init__()
         if len(shape) != 3:
@@ -78,7 +80,7 @@ class PatchUNet(nn.Module):
             side, widths = side / 2, [*widths, 2 * width]
         self.patch, self.multiple = patch, patch * 2 ** (len(widths) - 1)
         features = 2 * width
-        self.embedding = NoiseEmbedding(features, classes=classes)
+        self.embedding = NoiseEmbedding(features, classes=classes, augment=augment)
         self.input = nn.Conv2d(shape[0] * patch**2, width, 3, padding=1)
         self.down, self.shrink, self.up, self.grow = (nn.ModuleList() for _ in range(4))
         for a, b in itertools.pairwise(widths):
@@ -92,10 +94,12 @@ class PatchUNet(nn.Module):
         for parameter in self.output.parameters():
             nn.init.zeros_(parameter)
 
-    def forward(self, x: Tensor, noise: Tensor, label: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, noise: Tensor, label: Tensor | None = None, told: Tensor | None = None
+    ) -> Tensor:
         height, width = x.shape[2:]
         x = functional.pad(x, (0, -width % self.multiple, 0, -height % self.multiple))
-        e = functional.silu(self.embedding(noise, label))
+        e = functional.silu(self.embedding(noise, label, told))
         h, kept = self.input(functional.pixel_unshuffle(x, self.patch)), []
         for stack, shrink in zip(self.down, self.shrink, strict=True):
             h = stack(h, e)

@@ -86,6 +86,11 @@ class PlateField(LearnedField[Capacitor]):
         wide = (shape[0] + 1, *shape[1:])
         return wide, wide
 
+    @classmethod
+    def takes_augment(cls, process: Capacitor, *, told: bool) -> bool:
+        """As PFGM's field; and two sets of data keep how they face each other."""
+        return not told and process.far is None
+
     def items(self, batch: int) -> int:
         """Enough charges for the field, whatever the batch."""
         return max(batch, min(8 * batch, _CHARGES))

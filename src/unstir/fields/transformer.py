@@ -30,6 +30,7 @@ class Transformer(nn.Module):
         answer: `(length, features)` of what it answers; as `shape` by default.
         classes: how many classes labels tell apart; 0 to ignore them.
         size: `small`, `base` or `large`.
+        augment: how many numbers tell an item's augmentation; 0 for none.
 
     Raises:
         InputError: items of another number of dimensions, or a size of another name.
@@ -44,6 +45,7 @@ class Transformer(nn.Module):
         answer: Sequence[int] | None = None,
         classes: int = 0,
         size: str = DEFAULT,
+        augment: int = 0,
     ) -> None:
         super().__init__()
         answer = tuple(answer or shape)
@@ -54,7 +56,7 @@ class Transformer(nn.Module):
             )
         options = chosen("transformer", SIZES, size, width=width, depth=depth, heads=heads)
         width, depth, heads = int(options["width"]), int(options["depth"]), int(options["heads"])
-        self.embedding = NoiseEmbedding(width, classes=classes)
+        self.embedding = NoiseEmbedding(width, classes=classes, augment=augment)
         self.input = nn.Linear(shape[1], width)
         self.place = nn.Parameter(torch.randn(shape[0], width) / width**0.5)
         layer = nn.TransformerEncoderLayer(
@@ -65,8 +67,10 @@ class Transformer(nn.Module):
         nn.init.zeros_(self.output.weight)
         nn.init.zeros_(self.output.bias)
 
-    def forward(self, x: Tensor, noise: Tensor, label: Tensor | None = None) -> Tensor:
-        level = functional.silu(self.embedding(noise, label))
+    def forward(
+        self, x: Tensor, noise: Tensor, label: Tensor | None = None, told: Tensor | None = None
+    ) -> Tensor:
+        level = functional.silu(self.embedding(noise, label, told))
         h = self.input(x) + self.place + level[:, None]
         out: Tensor = self.output(self.layers(h))
         return out

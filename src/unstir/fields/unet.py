@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unstir.errors import InputError
-from unstir.fields.embedding import CLASS_STD, numbers
+from unstir.fields.embedding import CLASS_STD, numbers, told_layer
 from unstir.fields.sizes import DEFAULT, Sizes, chosen
 
 # `width` is that of the full resolution; those below have twice as many.
@@ -32,6 +32,7 @@ class UNet(nn.Module):
         answer: the shape of what it answers, of the same height and width; as `shape` by default.
         classes: how many classes labels tell apart; 0 to ignore them.
         size: `small`, `base` or `large`.
+        augment: how many numbers tell an item's augmentation; 0 for none.
 
     Raises:
         InputError: items that are no images, or a size of another name.
@@ -46,6 +47,7 @@ class UNet(nn.Module):
         answer: Sequence[int] | None = None,
         classes: int = 0,
         size: str = DEFAULT,
+        augment: int = 0,
     ) -> None:
         super().__init__()
         from diffusers import UNet2DModel
@@ -75,15 +77,37 @@ class UNet(nn.Module):
         )
         if classes:
             nn.init.normal_(self.unet.class_embedding.weight, std=CLASS_STD)
+        if augment:
+            self.unet.class_embedding = _Known(self.unet.class_embedding, augment, 4 * channels[0])
+        self.augment = augment
         nn.init.zeros_(self.unet.conv_out.weight)
         nn.init.zeros_(self.unet.conv_out.bias)
 
-    def forward(self, x: Tensor, noise: Tensor, label: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, noise: Tensor, label: Tensor | None = None, told: Tensor | None = None
+    ) -> Tensor:
         height, width = x.shape[2:]
         padding = (0, -width % self.multiple, 0, -height % self.multiple)
         if any(padding):
             x = functional.pad(x, padding)
-        given = numbers(label, noise, self.classes) if self.classes else None
+        number = numbers(label, noise, self.classes) if self.classes else None
+        given: Tensor | tuple[Tensor | None, Tensor] | None = number
+        if self.augment:
+            given = (number, noise.new_zeros(len(noise), self.augment) if told is None else told)
         # Its sinusoids have periods from 6 up: 100 spreads levels of ±1.5 over them.
         out: Tensor = self.unet(x, 100 * noise, given, return_dict=False)[0]
         return out[..., :height, :width]
+
+
+class _Known(nn.Module):
+    """What diffusers adds to the features of the noise level: those of the class, and of the condition."""
+
+    def __init__(self, label: nn.Embedding | None, augment: int, width: int) -> None:
+        super().__init__()
+        self.label = label
+        self.told = told_layer(augment, width)
+
+    def forward(self, known: tuple[Tensor | None, Tensor]) -> Tensor:
+        number, told = known
+        out: Tensor = self.told(told)
+        return out if self.label is None else out + self.label(number)

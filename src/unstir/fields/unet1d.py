@@ -42,6 +42,7 @@ class UNet1d(nn.Module):
         answer: the shape of what it answers, of the same length; as `shape` by default.
         classes: how many classes labels tell apart; 0 to ignore them.
         size: `small`, `base` or `large`.
+        augment: how many numbers tell an item's augmentation; 0 for none.
 
     Raises:
         InputError: items that are no signals, or a size of another name.
@@ -55,6 +56,7 @@ class UNet1d(nn.Module):
         answer: Sequence[int] | None = None,
         classes: int = 0,
         size: str = DEFAULT,
+        augment: int = 0,
     ) -> None:
         super().__init__()
         if len(shape) != 2:
@@ -67,7 +69,7 @@ class UNet1d(nn.Module):
             raise InputError(f"network unet1d: channels={channels}, layers={layers}; give 1 or more of each")
         self.multiple = 2 ** (len(channels) - 1)
         known = 4 * channels[0]
-        self.embedding = NoiseEmbedding(known, classes=classes)
+        self.embedding = NoiseEmbedding(known, classes=classes, augment=augment)
         self.input = _conv(shape[0], channels[0])
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         kept, now = [channels[0]], channels[0]
@@ -92,9 +94,11 @@ class UNet1d(nn.Module):
         if self.output.bias is not None:
             nn.init.zeros_(self.output.bias)
 
-    def forward(self, x: Tensor, noise: Tensor, label: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, noise: Tensor, label: Tensor | None = None, told: Tensor | None = None
+    ) -> Tensor:
         length = x.shape[2]
-        level = functional.silu(self.embedding(noise, label))
+        level = functional.silu(self.embedding(noise, label, told))
         h = self.input(functional.pad(x, (0, -length % self.multiple)))
         kept = [h]
         for block in self.down:

@@ -20,12 +20,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from torch import Tensor, nn
 
 from unstir import physics
-from unstir.data import BUILTIN, Dataset, Kind, coder_from_dict
+from unstir.data import BUILTIN, Augmentation, Dataset, Kind, augmentation, coder_from_dict
 from unstir.data.wording import quoted, reason
 from unstir.errors import InputError
 from unstir.fields import LearnedField, Sketch, build_network, field_class
+from unstir.fields.augmented import Augmented
 from unstir.physics import Process
-from unstir.train.config import TrainConfig, dump_config, make_config, read_config
+from unstir.train.config import NO_AUGMENT, TrainConfig, dump_config, make_config, read_config
 from unstir.train.storage import write_bytes, write_text
 
 KEPT = "kept.safetensors"
@@ -168,6 +169,8 @@ def make_field(
     """
     kind = field_class(process)
     sketch = _sketch(config, info, process)
+    augment = _checked_augmentation(config, info, process)
+    told = 0 if augment is None else augment.width
     if network is None:
         if config.network == "custom":
             raise InputError(
@@ -175,7 +178,9 @@ def make_field(
             )
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(config.seed)  # and no other device's
-            network = _built(config, len(info.label_names), *_sizes(process, info, sketch))
+            network = _built(config, len(info.label_names), told, *_sizes(process, info, sketch))
+        if told:
+            network = Augmented(network)
     elif not isinstance(network, nn.Module) or not any(p.requires_grad for p in network.parameters()):
         raise InputError(f"network: a {type(network).__name__} has nothing to train; give a torch.nn.Module")
     own: dict[str, Any] = {} if sketch is None else {"sketch": sketch}
@@ -185,6 +190,28 @@ def make_field(
     if config.network == "custom":
         field.check()
     return field
+
+
+def make_augmentation(config: TrainConfig) -> Augmentation | None:
+    """How a run transforms its items, or None where it does not."""
+    return None if config.augment == NO_AUGMENT else augmentation(config.augment)
+
+
+def _checked_augmentation(config: TrainConfig, info: DataInfo, process: Process) -> Augmentation | None:
+    """The augmentation of a run, where it can have one."""
+    augment = make_augmentation(config)
+    if augment is None:
+        return None
+    why = None
+    if info.kind != "image":
+        why = f"is for images, and these data are a {info.kind}"
+    elif config.network == "custom":
+        why = "is not for a network of your own"
+    elif not field_class(process).takes_augment(process, told=augment.width > 0):
+        why = f"is not for process {process.name}"
+    if why is not None:
+        raise InputError(f"augment={config.augment}: {why}; leave it out")
+    return augment
 
 
 def _sketch(config: TrainConfig, info: DataInfo, process: Process) -> Sketch | None:
@@ -226,13 +253,17 @@ def data_name(name: str) -> str:
     return name if name in BUILTIN else str(Path(name).expanduser().resolve())
 
 
-def _built(config: TrainConfig, classes: int, given: tuple[int, ...], answer: tuple[int, ...]) -> nn.Module:
+def _built(
+    config: TrainConfig, classes: int, told: int, given: tuple[int, ...], answer: tuple[int, ...]
+) -> nn.Module:
     """The network of a name, or one line of what its options have wrong."""
     if "classes" in config.network_options:
         raise InputError("network_options: classes come from the data's labels; give labels, and no classes")
+    if "augment" in config.network_options:
+        raise InputError("network_options: augment comes from the option augment; give that, such as edm")
     options = config.network_options | ({"classes": classes} if classes else {})
     try:
-        return build_network(config.network, given, options, answer)
+        return build_network(config.network, given, options, answer, augment=told)
     except InputError:
         raise
     except (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError) as error:
