@@ -2,8 +2,8 @@
 
     python benchmarks/features.py ../shared/data/fashion-mnist [--json]
 
-Trains a small convolutional network on the training images (about two minutes on two cores), states its accuracy on the
-test images, and keeps it beside the runs. The Fréchet distance of its logits, in units of their deviation
+Trains a small convolutional network on the training images (two minutes on two cores), states its accuracy on
+the test images, and keeps it beside the runs. The Fréchet distance of its logits, in units of their deviation
 over the real images, and the class it gives to a sample are what `benchmarks/quality.py` prints.
 """
 
@@ -45,7 +45,7 @@ class Features:
 
     @torch.no_grad()
     def logits(self, images: Tensor) -> Tensor:
-        """`(n, classes)` of uint8 images `(n, channels, height, width)`, of deviation 1 over the real ones."""
+        """`(n, classes)` of uint8 images `(n, channels, height, width)`, of deviation 1 over real ones."""
         parts = [self.network(self._scaled(part)) for part in torch.split(images, 500)]
         return torch.cat(parts) / self.scale
 
@@ -58,7 +58,16 @@ class Features:
 
 
 def read_pair(path: Path) -> tuple[Dataset, Dataset]:
-    """The (training, test) sets of a folder of `../shared/data`, or a fifth of any other set held out."""
+    """The (training, test) sets of a folder of `../shared/data`, or any other set parted; shuffled."""
+    train, test = _read_pair(path)
+    return _shuffled(train), _shuffled(test)
+
+
+def _shuffled(data: Dataset) -> Dataset:
+    return data.select(torch.randperm(len(data), generator=torch.Generator().manual_seed(0)))
+
+
+def _read_pair(path: Path) -> tuple[Dataset, Dataset]:
     pairs = (("train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte.gz"), ("train.zip", "test.zip"))
     for train, test in pairs:
         if (path / train).exists():

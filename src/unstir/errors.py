@@ -6,3 +6,7 @@ class InputError(ValueError):
 
     The command line prints it without a traceback and exits with status 2.
     """
+
+
+class FollowedError(InputError):
+    """An `InputError` that another process of the same launch reports for all."""

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from unstir.cli.console import out, say
+from unstir.cli.console import complain, out, say
 from unstir.errors import InputError
 
 app = typer.Typer(
@@ -40,7 +40,7 @@ def main() -> None:
     except InputError as error:
         if debug:
             raise
-        say(("error:", "bold red"), f" {error}")
+        complain(error)
         status = 2
     except BrokenPipeError:
         status = 1  # the reader, such as `head`, has seen enough

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from unstir.measure import FeatureSpace
     from unstir.measure.baselines import BaselineReport
     from unstir.run import Run
+    from unstir.train.cluster import Cluster
 
 
 def evaluate(
@@ -43,13 +44,14 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure samples against held-out data, beside a Gaussian fit and real data."""
-    from unstir.bars import sampling_bar
     from unstir.data import load as load_data
     from unstir.data import measurable, recoded
     from unstir.measure import Evaluation, feature_space, nearest_picture
     from unstir.run import compare, load
+    from unstir.train.cluster import joined, leave
     from unstir.train.storage import explained
 
+    cluster = joined()
     if not samples.exists():
         raise InputError(f"{samples}: no such run or file of samples")
     run = load(samples) if (samples / "config.yaml").is_file() else None
@@ -70,20 +72,20 @@ def evaluate(
             f"data {heldout.name}: are text, without features or baselines; leave those options out"
         )
     space = features if text else feature_space(features, measurable(heldout, train).values, heldout.labels)
-    if run is None:
-        values = recoded(load_data(samples), train.columns, train.categories).values
-        n = len(values)
+    values = (
+        recoded(load_data(samples), train.columns, train.categories).values
+        if run is None
+        else _drawn(run, n, cluster, guidance=guidance, guide=weaker, solver=solver, steps=steps, seed=seed)
+    )
+    leave()
+    if values is None or not cluster.leads:
+        return  # the first process has all samples, and measures them
+    n = len(values)
     report = (
         None
         if isinstance(space, str) or not baselines
         else _baselines(measurable(train, train), measurable(heldout, train), space, n, seed)
     )
-    if run is not None:
-        say_passed_over(run)
-        with sampling_bar(n, err) as watch:
-            values = run.sample(
-                n, guidance=guidance, guide=weaker, solver=solver, steps=steps, seed=seed, watch=watch
-            )
     evaluation = compare(values, train, heldout, features=space, seed=seed)
     if picture is not None:
         with explained(picture):
@@ -97,6 +99,17 @@ def evaluate(
         print_baselines(report, evaluation)
     if picture is not None:
         say("open    ", (str(picture), "bold"), console=out)
+
+
+def _drawn(run: Run, n: int, cluster: Cluster, *, seed: int, **options: Any) -> Tensor | None:  # noqa: ANN401
+    """The run's first `n` samples, drawn by all processes of a launch, for the first of them."""
+    from unstir.bars import sampling_bar
+
+    say_passed_over(run)
+    with sampling_bar(-(-n // cluster.size), err) as watch:
+        return cluster.drawn(
+            n, lambda low, high: run.sample(high - low, seed=seed, first=low, watch=watch, **options)
+        )
 
 
 def _baselines(train: Dataset, heldout: Dataset, space: FeatureSpace, n: int, seed: int) -> BaselineReport:

@@ -56,7 +56,9 @@ def sample(
     from unstir.run import load
 
     opened = load(run, device=device)
+    from unstir.train.cluster import joined, leave
     say_passed_over(opened)
+    cluster = joined()
     given = None if source is None else _given(source, n, opened)
     n = len(given) if given is not None else n or 64
     labels = opened.labels(n, label=label, seed=seed, first=first, given=given is not None)
@@ -65,9 +67,10 @@ def sample(
     interval = None if guidance_interval is None else _interval(guidance_interval)
     weaker = None if guide is None else load(guide, device=device)
     start = time.perf_counter()
-    with sampling_bar(n, err) as watch:
-        samples = opened.sample(
-            n,
+
+    def draw(low: int, high: int) -> Tensor:
+        return opened.sample(
+            high - low,
             label=label,
             guidance=guidance,
             guidance_interval=interval,
@@ -75,16 +78,28 @@ def sample(
             solver=solver,
             steps=steps,
             seed=seed,
-            first=first,
+            first=first + low,
             batch=batch,
-            start=given,
+            start=None if given is None else given[low:high],
             watch=watch,
         )
     seconds = time.perf_counter() - start
     path = save_samples(
-        target, samples, labels, columns=opened.info.columns, categories=opened.info.categories
+        target, drawn.values, drawn.labels, columns=drawn.columns, categories=drawn.categories
     )
+
+    with sampling_bar(-(-n // cluster.size), err) as watch:
+        samples = cluster.drawn(n, draw)
+    leave()
+    if samples is None:
+        return  # the first process has them all
     if as_json:
+    drawn = Dataset(
+        "samples", opened.info.kind, samples, labels, opened.classes, opened.info.columns,
+        categories=opened.info.categories,
+    )  # fmt: skip
+    if in_column and opened.config.label_column is not None and opened.info.label_place is not None:
+        drawn = with_column(drawn, opened.config.label_column, opened.info.label_place)
         report = {
             "out": str(path),
             "n": n,
@@ -103,6 +118,8 @@ def _holds_labels(target: Path, run: Run, *, asked: bool) -> bool:
     return suffix == ".npz" or scatter or (not suffix and asked)
 
 
+    if suffix in _TABLES:
+        return run.info.label_place is not None
 def _interval(text: str) -> tuple[float, float]:
     try:
         low, high = (float(part) for part in text.split(","))

@@ -38,7 +38,7 @@ def train(
     config: Annotated[Path | None, typer.Option(help="YAML file of these options.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Items a step.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Items a step; 64 for images, else 128.")] = None,
     lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
     optimizer: Annotated[str | None, typer.Option(help="auto, adam or muon.")] = None,
     network: Annotated[

@@ -47,9 +47,9 @@ class LearnedField(nn.Module, ABC, Generic[P]):
         return tuple(shape), tuple(shape)
 
     @classmethod
-    def takes_sketch(cls, process: P) -> bool:
-        """Whether a sketch of the data can be the skip path: see `Sketch`."""
-        return False
+    def largest_sketch(cls) -> tuple[int, int] | None:
+        """The usual components and axes of a `Sketch` as skip path, or None where it cannot be one."""
+        return None
 
     @classmethod
     def takes_augment(cls, process: P, *, told: bool) -> bool:

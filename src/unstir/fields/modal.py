@@ -6,7 +6,8 @@ With s_k² the variance of mode k in the data, the state's is V_k = A_k² s_k² 
     c_skip,k = A_k s_k²/V_k     c_out,k = s_k B √W/√V_k     c_in,k = 1/√V_k
 
 so the network sees an image of white modes and answers with one. For a law of noise that mixes variances W,
-each coefficient is its mean over W given the sizes of all modes together, as in `neural.py`.
+each coefficient is its mean over W given the sizes of all modes together, as in `neural.py`. A sketch of the
+data takes the skip path's place there too, damped mode by mode, and c_out,k is what it was measured to leave.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import torch
 from torch import Tensor
 
 from unstir.fields.field import Slice
+from unstir.fields.modalsketch import denoise_modes
 from unstir.fields.neural import EVIDENCE, NeuralField
+from unstir.fields.sketch import Sketch
 from unstir.physics import DATA_STD, DampedProcess
 from unstir.physics.process import per_item
 
@@ -25,13 +28,16 @@ class ModalField(NeuralField):
 
     process: DampedProcess
 
+    @classmethod
+    def largest_sketch(cls) -> tuple[int, int] | None:
+        return 32, 16  # each item has its own systems of equations to solve
+
     def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """The denoised states, `(batch, *shape)`, for times `(batch,)`."""
         basis = self.process.basis
-        u = basis.coordinates(x)
-        skip, out, scale, level = self._modes(u, t)
-        answer = self._network(basis.state(scale * u), level, label)
-        return basis.state(skip * u + out * basis.coordinates(answer))
+        base, out, given, level = self._parts(x, t, label)
+        denoised = basis.state(base + out * basis.coordinates(self._network(given, level, label)))
+        return denoised if self.sketch is None or self.training else self.sketch.bounded(denoised)
 
     def at(self, t: float) -> Slice:
         """The field at one time."""
@@ -40,14 +46,40 @@ class ModalField(NeuralField):
     def error(self, data: Tensor, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """Mean squared error of F against its target, `(batch,)`: each mode of D with weight 1/c_out²."""
         basis = self.process.basis
-        u, y = basis.coordinates(x), basis.coordinates(data)
-        skip, out, scale, level = self._modes(u, t)
-        answer = self._network(basis.state(scale * u), level, label)
-        wanted = (y - skip * u) / out
-        return (basis.coordinates(answer.float()) - wanted).square().flatten(1).mean(1)
+        base, out, given, level = self._parts(x, t, label)
+        wanted = (basis.coordinates(data) - base) / out
+        answer = basis.coordinates(self._network(given, level, label).float())
+        return (answer - wanted).square().flatten(1).mean(1)
+
+    def _parts(self, x: Tensor, t: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The skip path's modes, c_out `(batch, *modes)`, what the network is given, c_noise `(batch,)`."""
+        process, basis = self.process, self.process.basis
+        with torch.autocast(x.device.type, enabled=False):
+            u = basis.coordinates(x)
+            skip, out, scale, mixing = self._modes(u, t)
+            level = process.level(t, mixing).to(u.dtype)
+            white = basis.state(scale * u)
+            if self.sketch is None or self.left is None:
+                return skip * u, out, white, level
+            A = process.signal(t, u.shape[1:]).to(u.dtype)
+            variance = (process.B(t).square() * mixing.exp()).to(u.dtype)
+            base = denoise_modes(self.sketch, u, A, variance, label)
+            out = self.left(self._place(level))
+            return base, out, torch.cat([white, basis.state(base) / self.std], 1), level
+
+    def _error_shape(self, sketch: Sketch) -> tuple[int, ...]:
+        return sketch.shape
+
+    def _squared(self, base: Tensor, data: Tensor) -> Tensor:
+        return (base - self.process.basis.coordinates(data)).square()
+
+    def _ends(self) -> list[float]:
+        ends = torch.tensor([self.process.t_min, self.process.t_max])
+        levels: list[float] = self.process.level(ends, torch.zeros(2)).tolist()
+        return levels
 
     def _modes(self, u: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """(c_skip, c_out, c_in), each `(batch, *modes)`, and c_noise `(batch,)`."""
+        """(c_skip, c_out, c_in), each `(batch, *modes)`, and E[log W | x] `(batch,)`."""
         process, shape = self.process, u.shape[1:]
         A = process.signal(t, shape).to(u.dtype)[:, None]
         B2 = per_item(process.B(t).square(), u)[:, None]
@@ -63,4 +95,4 @@ class ModalField(NeuralField):
         out = (share * left).sum(1).sqrt()
         scale = (share * variance.rsqrt()).sum(1)
         mixing = (share.flatten(2)[:, :, 0] * self._nodes.to(u.dtype).log()).sum(1)
-        return skip, out, scale, process.level(t, mixing).to(u.dtype)
+        return skip, out, scale, mixing

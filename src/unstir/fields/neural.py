@@ -26,13 +26,13 @@ from torch import Tensor, nn
 
 from unstir.fields.field import Slice
 from unstir.fields.learned import LearnedField
+from unstir.fields.leftover import LEVELS, Leftover
 from unstir.fields.sketch import Sketch
 from unstir.physics import DATA_STD, LinearProcess
 from unstir.physics.process import per_item
 
 EVIDENCE = 4  # ν
-_LEVELS = 32  # at which it is measured what a sketch leaves
-_CALIBRATION = 128  # items for each of them
+_CALIBRATION = 128  # items for each level at which it is measured what a sketch leaves
 # Where the signal is gone altogether (A = 0) the noise level is as good as this.
 _SMALLEST_SIGNAL = 1e-6
 
@@ -51,7 +51,6 @@ class NeuralField(LearnedField[LinearProcess]):
 
     _nodes: Tensor
     _log_weights: Tensor
-    _log_left: Tensor
 
     def __init__(
         self,
@@ -67,38 +66,37 @@ class NeuralField(LearnedField[LinearProcess]):
         self.register_buffer("_nodes", nodes.float(), persistent=False)
         self.register_buffer("_log_weights", log_weights.float(), persistent=False)
         self.sketch = sketch
-        if sketch is not None:
-            self.register_buffer("_log_left", torch.zeros(_LEVELS))
+        self.left = None if sketch is None else Leftover(self._error_shape(sketch))
 
     @classmethod
-    def takes_sketch(cls, process: LinearProcess) -> bool:
-        """Whether a sketch can be the skip path: where nothing is damped."""
-        return process.damping is None
+    def largest_sketch(cls) -> tuple[int, int] | None:
+        return 64, 32
 
     @torch.no_grad()
     def prepare(self, items: Tensor, labels: Tensor | None = None) -> None:
         """Fit the sketch, and measure what it leaves at each noise level."""
-        if self.sketch is None:
+        if self.sketch is None or self.left is None:
             return
-        self.sketch.fit(items, labels)
+        self.sketch.fit(self.process.basis.coordinates(items), labels)
+        self.sketch.bounds.copy_(torch.stack([items.min(), items.max()]))
         generator = torch.Generator().manual_seed(0)
-        times = self.process.times(_LEVELS).float().to(items.device)
-        squared, count = torch.zeros(_LEVELS), torch.zeros(_LEVELS)
-        for t in times:
+        places, squared = list[Tensor](), list[Tensor]()
+        for time in self.process.times(LEVELS).float().to(items.device):
             chosen = torch.randint(len(items), (_CALIBRATION,), generator=generator)
-            y = items[chosen.to(items.device)]
+            y, t = items[chosen.to(items.device)], time.expand(_CALIBRATION)
             label = None if labels is None else labels[chosen.to(labels.device)].to(items.device)
-            each = t.expand(len(y))
-            base, _, _, level = self._parts(self.process.perturb(y, each, generator), each, label)
-            place = (_LEVELS - 1) * self._place(level).cpu()
-            index = place.round().long()
-            squared.index_add_(0, index, (base - y).square().flatten(1).mean(1).cpu())
-            count.index_add_(0, index, torch.ones(len(y)))
-        # Levels that no draw fell on are as the nearest that some did.
-        seen = count.nonzero()[:, 0]
-        nearest = seen[(torch.arange(_LEVELS)[:, None] - seen).abs().argmin(1)]
-        left = (squared / count)[nearest].clamp_min(1e-12)
-        self._log_left.copy_(0.5 * left.log())
+            base, _, _, level = self._parts(self.process.perturb(y, t, generator), t, label)
+            places.append(self._place(level))
+            squared.append(self._squared(base, y))
+        self.left.measure(torch.cat(places), torch.cat(squared))
+
+    def _error_shape(self, sketch: Sketch) -> tuple[int, ...]:
+        """Of what the sketch leaves at one level: one number for all of an item."""
+        return ()
+
+    def _squared(self, base: Tensor, data: Tensor) -> Tensor:
+        """The skip path's squared error, `(batch, *error_shape)`."""
+        return (base - data).square().flatten(1).mean(1)
 
     def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """The denoised states, `(batch, *shape)`, for times `(batch,)`."""
@@ -149,7 +147,7 @@ class NeuralField(LearnedField[LinearProcess]):
 
     def _parts(self, x: Tensor, t: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The skip path's answer, c_out `(batch,)`, what the network is given, c_noise `(batch,)`."""
-        if self.sketch is None:
+        if self.sketch is None or self.left is None:
             skip, out, scale, noise = self._coefficients(x, t)
             return per_item(skip, x) * x, out, per_item(scale, x) * x, noise
         with torch.autocast(x.device.type, enabled=False):
@@ -159,17 +157,20 @@ class NeuralField(LearnedField[LinearProcess]):
             scale = (A.square() * self.std**2 + variance).rsqrt()
             given = torch.cat([per_item(scale, x) * x, base / self.std], 1)
             level = _level(A, variance)
-            place = (_LEVELS - 1) * self._place(level)
-            below = place.long().clamp_max(_LEVELS - 2)
-            out = torch.lerp(self._log_left[below], self._log_left[below + 1], place - below).exp()
+            out = self.left(self._place(level))
         return base, out, given, level
 
     def _place(self, level: Tensor) -> Tensor:
         """Where a noise level lies between those of the clock's ends, held within [0, 1]."""
-        ends = torch.tensor([self.process.t_min, self.process.t_max])
-        low, high = _level(self.process.A(ends), self.process.B(ends).square()).tolist()
+        low, high = self._ends()
         place: Tensor = (level - low) / (high - low)
         return place.clamp(0, 1)
+
+    def _ends(self) -> list[float]:
+        """c_noise at the clock's ends."""
+        ends = torch.tensor([self.process.t_min, self.process.t_max])
+        levels: list[float] = _level(self.process.A(ends), self.process.B(ends).square()).tolist()
+        return levels
 
     def _coefficients(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """(c_skip, c_out, c_in, c_noise), each `(batch,)`."""

@@ -26,9 +26,8 @@ from torch import Tensor, nn
 from unstir.errors import InputError
 from unstir.physics.noise import Noise
 
-_RANK = 32
 _LARGEST = 2**30  # numbers
-EVIDENCE = 32  # how many of those directions count as independent: data differ in size along them too
+EVIDENCE = 4  # how many of those directions count as independent: data differ in size along them too
 _MOST = 20_000  # items that the principal axes are fitted to
 _FACTOR = 4  # axes in which the components are fitted, for each of a component's own
 _PRIOR = 50  # items that the covariance of all counts for in a component's own
@@ -41,8 +40,8 @@ class Sketch(nn.Module):
     Args:
         shape: of one item; N is its size.
         components: K.
+        rank: R.
         classes: of labels; 0 for none.
-        rank: R; by default a quarter of N, 32 at most.
 
     Raises:
         InputError: K below 1, or R outside 1 to N − 1.
@@ -56,12 +55,9 @@ class Sketch(nn.Module):
     common: Tensor
     bounds: Tensor
 
-    def __init__(
-        self, shape: Sequence[int], components: int, classes: int = 0, rank: int | None = None
-    ) -> None:
+    def __init__(self, shape: Sequence[int], components: int, rank: int, classes: int = 0) -> None:
         super().__init__()
-        N, K = math.prod(shape), components
-        R = max(1, min(_RANK, N // 4)) if rank is None else rank
+        N, K, R = math.prod(shape), components, rank
         if K * N * R > _LARGEST:
             raise InputError(f"sketch={K}: takes {K * N * R:.1e} numbers for items of {N}; give fewer")
         if not (K >= 1 and 1 <= R < N):
@@ -87,7 +83,6 @@ class Sketch(nn.Module):
         """
         K, N, R = self.axes.shape
         flat = items.flatten(1).float()
-        self.bounds.copy_(torch.stack([flat.min(), flat.max()]))
         mean = flat.mean(0)
         generator = torch.Generator().manual_seed(_SEED)
         some = flat[torch.randperm(len(flat), generator=generator)[:_MOST]] - mean
@@ -143,12 +138,15 @@ class Sketch(nn.Module):
         signal = self.variances + self.floors[:, None]
         along, floor = signal + noise[..., None], self.floors + noise
         evidence = along.log().sum(2) + (z.square() / along).sum(2) + (N - R) * floor.log() + across / floor
-        rows = self.log_shares[-1:] if label is None or not self.classes else self.log_shares[label]
-        share = torch.softmax(rows - 0.5 * evidence, 1)
+        share = torch.softmax(self.rows(label) - 0.5 * evidence, 1)
         plain = self.floors / floor
         weight = share[..., None] * (signal / along - plain[..., None]) * z
         guess = (share * (1 - plain)) @ self.means + (share * plain).sum(1, keepdim=True) * u
         return (guess + weight.flatten(1) @ basis.T).reshape(x.shape)
+
+    def rows(self, label: Tensor | None) -> Tensor:
+        """log π_k of each item's class, `(batch, K)`, or of all classes together, `(1, K)`."""
+        return self.log_shares[-1:] if label is None or not self.classes else self.log_shares[label]
 
     def bounded(self, denoised: Tensor) -> Tensor:
         """A posterior mean held where one can be: within the least and the greatest value of the data."""

@@ -31,7 +31,7 @@ class TrainConfig(BaseModel):
         process: a process with its parameters, such as `poisson:D=128`.
         minutes: the budget in time; the learning rate falls to zero at its end.
         steps: the budget in steps, in place of minutes: exactly repeatable.
-        batch: items a step.
+        batch: items a step; where it is not given, 64 for images.
         network: `mlp`, `unet`, `dit`, `unet1d`, `transformer`, `custom` (a module given in Python), or
             `auto`: U-Net for images and signals, transformer for text, else MLP; with a size after a colon,
             as `unet:small`, which becomes the option `size`.

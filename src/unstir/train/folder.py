@@ -10,6 +10,7 @@ metrics.jsonl               loss, learning rate and speed, about twice a second
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -218,12 +219,14 @@ def _sketch(config: TrainConfig, info: DataInfo, process: Process) -> Sketch | N
     """The sketch of a run, still to be fitted; none for a run from before there were sketches."""
     if not config.sketch:
         return None
-    if not field_class(process).takes_sketch(process) or config.network == "custom":
+    largest = field_class(process).largest_sketch()
+    if largest is None or config.network == "custom":
         raise InputError(
-            f"sketch={config.sketch}: is not for process {process.name} with a "
-            f"network {config.network}; leave it out"
+            f"sketch={config.sketch}: is not for process {process.name} with a network {config.network}; "
+            "leave it out"
         )
-    return Sketch(info.model_shape, config.sketch, len(info.label_names))
+    rank = max(1, min(largest[1], math.prod(info.model_shape) // 4))
+    return Sketch(info.model_shape, config.sketch, rank, len(info.label_names))
 
 
 def _sizes(

@@ -19,9 +19,10 @@ from torch.optim.swa_utils import AveragedModel
 
 from unstir.errors import InputError
 from unstir.fields import LearnedField
-from unstir.fields.augmented import telling
+from unstir.fields.augmented import Augmented, telling
 from unstir.train.budget import Budget
 from unstir.train.checkpoint import Checkpoint, Tensors
+from unstir.train.cluster import Cluster
 from unstir.train.config import TrainConfig
 from unstir.train.folder import make_augmentation
 from unstir.train.optimizer import USUAL_LR, Optimizer
@@ -59,6 +60,7 @@ class Trainer:
         data: the training items in model units, `(n, *shape)`, on the same device.
         labels: their class numbers `(n,)`, int64, on the same device, or None.
         bfloat16: whether the network's arithmetic is autocast.
+        cluster: the processes that train it together; this one alone by default.
     """
 
     def __init__(
@@ -69,12 +71,14 @@ class Trainer:
         labels: Tensor | None = None,
         *,
         bfloat16: bool,
+        cluster: Cluster | None = None,
     ) -> None:
         self.config = config
         self.field = field
         self.data = data
         self.labels = labels
         self.bfloat16 = bfloat16
+        self.cluster = cluster or Cluster()
         self.step = 0
         self.skipped = 0
         seconds = None if config.minutes is None else 60 * config.minutes
@@ -86,7 +90,7 @@ class Trainer:
         self.average = AveragedModel(field, multi_avg_fn=_PowerAverage(config.ema))
         self.augment = make_augmentation(config)
         self.generator = torch.Generator().manual_seed(config.seed)
-        self._randomness = _Randomness(config.seed, data.device)
+        self._randomness = _Randomness(config.seed, data.device, self.cluster.rank)
         self._order: tuple[int, Tensor] | None = None
 
     def __iter__(self) -> Iterator[TrainStep]:
@@ -106,7 +110,9 @@ class Trainer:
                     f"training diverged: {in_a_row} steps in a row had no finite gradient; "
                     f"lower lr (now {self.highest:g}) or use precision float32"
                 )
-            self.budget.update(self.step, time.perf_counter() - start)
+            # Clocks differ, and the plan must not.
+            elapsed = self.cluster.told(time.perf_counter() - start)
+            self.budget.update(self.step, elapsed)
             yield TrainStep(self.step, self.budget.total, loss, lr, self.budget.spent, self.skipped)
 
     def _train_step(self, lr: float) -> tuple[Tensor, bool]:
@@ -114,17 +120,25 @@ class Trainer:
         items, condition = self._transformed(items)
         with (
             telling(self.field, condition),
+            self.cluster.sharing(self._network),
             torch.autocast(items.device.type, torch.bfloat16, enabled=self.bfloat16),
         ):
             loss = self.field.loss(items, self.generator, label)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        self.cluster.sum_gradients(self._network)
         norm = nn.utils.clip_grad_norm_(self.field.parameters(), self.config.clip, foreach=True)
         finite = bool(torch.isfinite(norm))
         if finite:
             self.optimizer.step(lr)
             self.average.update_parameters(self.field)
         return loss.detach(), finite
+
+    @property
+    def _network(self) -> nn.Module:
+        """The network that is told all it is told by its arguments."""
+        network = self.field.network
+        return network.network if isinstance(network, Augmented) else network
 
     @contextmanager
     def _out_of_memory_explained(self) -> Iterator[None]:
@@ -243,11 +257,24 @@ class _Randomness:
         states: by name: `torch`, and `cuda` on such a device.
     """
 
-    def __init__(self, seed: int, device: torch.device) -> None:
+    def __init__(self, seed: int, device: torch.device, rank: int = 0) -> None:
+        self._seed, self._rank = seed, rank
         self._cuda = [device] if device.type == "cuda" else []
-        self.states = {"torch": torch.Generator().manual_seed(seed).get_state()}
-        if self._cuda:
-            self.states["cuda"] = torch.Generator(device).manual_seed(seed).get_state()
+        self.states = self._seeded(seed if rank == 0 else self._apart(0))
+
+    def restore(self, states: dict[str, Tensor], step: int) -> None:
+        """Go on from a checkpoint's states at `step`, which are those of the process of rank 0."""
+        self.states = states if self._rank == 0 else self._seeded(self._apart(step))
+
+    def _apart(self, step: int) -> int:
+        """A seed that no other process of a cluster has: each drops out otherwise."""
+        return ((self._seed * 1_000_003 + step) * 1_000_003 + self._rank) % 2**63
+
+    def _seeded(self, seed: int) -> dict[str, Tensor]:
+        states = {"torch": torch.Generator().manual_seed(seed).get_state()}
+        for device in self._cuda:
+            states["cuda"] = torch.Generator(device).manual_seed(seed).get_state()
+        return states
 
     @contextmanager
     def installed(self) -> Iterator[None]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import torch
 
 from unstir.errors import InputError
+from unstir.train.cluster import forced_to_cpu, local_rank
 
 _DEVICES = ("cpu", "cuda", "mps")
 _PATIENCE = 1.1  # all threads must be beaten by this much
@@ -21,11 +22,16 @@ def choose_device(name: str) -> torch.device:
         InputError: an unknown device, or one that is not here.
     """
     if name == "auto":
+        if forced_to_cpu():
+            return torch.device("cpu")
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
+        place = local_rank()
+        if name == "cuda" and place is not None:
+            device = torch.device("cuda", place)
     except RuntimeError:
         device = None
     if device is None or device.type not in _DEVICES:

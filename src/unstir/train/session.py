@@ -46,7 +46,8 @@ from unstir.train.storage import clear_parts, explained, write_text
 # Networks that gain by bfloat16 where the device has it, and by Muon.
 _CONVOLUTIONS = ("patch-unet", "unet", "dit")
 _METRICS_EVERY = 0.5  # seconds
-_COMPONENTS, _PER_COMPONENT = 64, 50  # of a sketch at most, and the items for each
+_IMAGES = 64  # a step
+_PER_COMPONENT = 50  # items for each component of a sketch
 _PART = 4096  # items scaled at once
 
 
@@ -108,6 +109,7 @@ def start(
         "partner": None if config.partner is None else data_name(config.partner),
         "network": kind,
         "optimizer": optimizer,
+        "batch": _batch(config, kind),
         "lr": USUAL_LR[optimizer] if config.lr is None else config.lr,
         "precision": ("bfloat16" if fast else "float32") if config.precision == "auto" else config.precision,
     }
@@ -245,12 +247,20 @@ def _labelled(config: TrainConfig, data: Dataset, process: Process) -> bool:
     return config.labels
 
 
+def _batch(config: TrainConfig, network: str) -> int:
+    """As given, or the usual: fewer images, of which each costs more than all that a step does but once."""
+    given = "batch" in config.model_fields_set
+    return _IMAGES if not given and network in _CONVOLUTIONS else config.batch
+
+
 def _components(config: TrainConfig, data: Dataset, count: int, process: Process) -> int:
     """Of the sketch: for images one in `_PER_COMPONENT` items where the process's field takes one."""
     if config.sketch is not None:
         return config.sketch
-    sketched = data.kind == "image" and field_class(process).takes_sketch(process)
-    return min(_COMPONENTS, 1 + count // _PER_COMPONENT) if sketched else 0
+    largest = field_class(process).largest_sketch()
+    if largest is None or data.kind != "image":
+        return 0
+    return min(largest[0], 1 + count // _PER_COMPONENT)
 
 
 def _info(data: Dataset, train: Dataset, coder: Coder, process: Process, *, labelled: bool) -> DataInfo:
