@@ -82,6 +82,8 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a field for a process on data, and leave a run folder with pictures."""
+    from unstir.train.cluster import leave
+
     given = {
         key: value
         for key, value in {
@@ -97,6 +99,7 @@ def train(
     }  # fmt: skip
     session = _resumed(run, config, given) if resume else _started(run, config, given)
     _train(session, as_json)
+    leave()
 
 
 def _options_json(text: str | None) -> dict[str, Any] | None:
@@ -172,8 +175,13 @@ def _train(session: Session, as_json: bool) -> None:
         raise typer.Exit(130)
     run = load(session.path, device=config.device)
     n = max(64, min(len(session.heldout), 500))
-    with using_threads(config.threads), sampling_bar(n, err) as watch:
-        samples = run.sample(n, seed=config.seed, watch=watch)
+    share = -(-n // trainer.cluster.size)
+    with using_threads(config.threads), sampling_bar(share, err) as watch:
+        samples = trainer.cluster.drawn(
+            n, lambda low, high: run.sample(high - low, seed=config.seed, first=low, watch=watch)
+        )
+    if samples is None:
+        return  # the first process has them all
     enough = min(len(session.heldout), len(session.train)) >= FEWEST
     train, heldout = run.seen(session.train), run.seen(session.heldout)
     evaluation = compare(samples, train, heldout) if enough else None

@@ -236,7 +236,8 @@ class Trainer:
             )
             self.optimizer.restore(tensors["optimizer"])
             self.generator.set_state(tensors["generators"]["train"])
-            self._randomness.states = {name: tensors["generators"][name] for name in self._randomness.states}
+            states = {name: tensors["generators"][name] for name in self._randomness.states}
+            self._randomness.restore(states, checkpoint.step)
             # Where config.yaml was given another budget since, that one counts.
             if self.budget.seconds is not None and self.budget.seconds == checkpoint.state["seconds"]:
                 self.budget.total = int(checkpoint.state["total"])

@@ -16,7 +16,7 @@ _PATIENCE = 1.1  # all threads must be beaten by this much
 
 
 def choose_device(name: str) -> torch.device:
-    """The device that `name` says, the best there is for `auto`.
+    """The device that `name` says, the best there is for `auto`; each process of a launch has its own `cuda`.
 
     Raises:
         InputError: an unknown device, or one that is not here.
@@ -25,7 +25,7 @@ def choose_device(name: str) -> torch.device:
         if forced_to_cpu():
             return torch.device("cpu")
         if torch.cuda.is_available():
-            return torch.device("cuda")
+            return choose_device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import signal
 import threading
 import time
@@ -25,6 +26,7 @@ from unstir.errors import InputError
 from unstir.fields import LearnedField, field_class
 from unstir.physics import Process
 from unstir.train.checkpoint import has_checkpoints, load_checkpoint, save_checkpoint, set_aside
+from unstir.train.cluster import Cluster, joined
 from unstir.train.config import TrainConfig, make_config
 from unstir.train.folder import (
     ARRAY,
@@ -88,8 +90,8 @@ def start(
     Raises:
         InputError: bad data or options, or a folder that holds a run.
     """
-    if (path / "config.yaml").exists() or has_checkpoints(path):
-        raise InputError(f"out {path}: holds a run already; resume it (--resume) or choose another folder")
+    cluster = joined()
+    path = cluster.led(lambda: _unused(path))
     if config.network == "custom" and network is None:
         raise InputError(
             "network=custom: is a module given in Python, unstir.fit(network=...); give mlp or unet"
@@ -123,10 +125,11 @@ def start(
     info = _info(data, train, coder, process, labelled=labelled)
     field = make_field(config, info, process, network).to(device)
     field.prepare(items.to(device), train.labels if labelled else None)
-    trainer = _trainer(config, field, items, train.labels if labelled else None)
-    if config.threads is None and device.type == "cpu":
+    trainer = _trainer(config, field, items, train.labels if labelled else None, cluster)
+    # In a cluster threads are the launcher's to share out, again at each launch.
+    if config.threads is None and device.type == "cpu" and cluster.size == 1:
         config = make_config(config.model_dump() | {"threads": _threads(trainer)})
-    write_folder(path, config, info, process)
+    cluster.led(lambda: write_folder(path, config, info, process))
     return Session(path, config, info, train, heldout, trainer)
 
 
@@ -139,6 +142,7 @@ def resume(path: Path, source: Dataset | None = None, network: nn.Module | None 
     Raises:
         InputError: no run or no whole checkpoint there, or other data than it began with.
     """
+    cluster = joined()
     config, info = read_run_config(path), read_info(path)
     if source is None and config.data == ARRAY:
         raise InputError("data: were an array in Python; give it again to unstir.fit(..., resume=True)")
@@ -151,35 +155,35 @@ def resume(path: Path, source: Dataset | None = None, network: nn.Module | None 
         raise InputError(f"data {config.data}: are not those that run {path} began with; start a new run")
     device = choose_device(config.device)
     field = make_field(config, info, process, network).to(device)
-    trainer = _trainer(config, field, model_units(coder, train.values), train.labels if labelled else None)
+    items, labels = model_units(coder, train.values), train.labels if labelled else None
+    trainer = _trainer(config, field, items, labels, cluster)
     session = Session(path, config, info, train, heldout, trainer)
     if has_checkpoints(path):
-        checkpoint = load_checkpoint(path, session.trainer.expected())
+        expected = session.trainer.expected()
+        checkpoint = cluster.together(lambda: load_checkpoint(path, expected))
         session.trainer.restore(checkpoint)
         session = dataclasses.replace(session, passed_over=checkpoint.passed_over)
-        set_aside(path, checkpoint.step)
-    for folder in (path, path / "checkpoints"):
-        clear_parts(folder)
-    _cut_metrics(path / "metrics.jsonl", session.trainer.step)
+    cluster.led(lambda: _tidy(path, session.trainer.step))
     return session
 
 
 def training(session: Session) -> Iterator[TrainStep]:
     """Train to the end of the budget, or until Ctrl-C, with metrics and checkpoints; one record a step.
 
-    The last thing done is always a whole checkpoint.
+    The last thing done is always a whole checkpoint. In a cluster all processes end after the same step, and
+    the leader keeps checkpoints and metrics.
 
     Raises:
         InputError: the disk is full, or training diverged.
     """
-    trainer, path = session.trainer, session.path
+    trainer, path, cluster = session.trainer, session.path, session.trainer.cluster
     saved = noted = time.monotonic()
     at = saved_at = trainer.step
     with (
         using_threads(session.config.threads),
-        stop_on_interrupt() as interrupted,
+        stop_on_interrupt(patient=cluster.size > 1) as interrupted,
         explained(path),
-        (path / "metrics.jsonl").open("a", encoding="utf-8") as metrics,
+        _metrics(path, cluster).open("a", encoding="utf-8") as metrics,
     ):
         for step in trainer:
             now = time.monotonic()
@@ -198,9 +202,12 @@ def training(session: Session) -> Iterator[TrainStep]:
                 metrics.write(json.dumps(line) + "\n")
                 metrics.flush()
             yield step
-            if interrupted.is_set():
+            due = cluster.leads and now - saved >= 60 * session.config.checkpoint_minutes
+            # Any process may be told to stop, but none stops alone.
+            stops, dues = cluster.summed(interrupted.is_set(), due)
+            if stops:
                 break
-            if now - saved >= 60 * session.config.checkpoint_minutes:
+            if dues:
                 save(session)
                 saved, saved_at = time.monotonic(), trainer.step
         # Within the block: a Ctrl-C must not cut the last checkpoint either.
@@ -208,30 +215,59 @@ def training(session: Session) -> Iterator[TrainStep]:
             save(session)
 
 
+def _metrics(path: Path, cluster: Cluster) -> Path:
+    return path / "metrics.jsonl" if cluster.leads else Path(os.devnull)
+
+
 def save(session: Session) -> Path:
     """Write a checkpoint of where the session stands."""
     trainer = session.trainer
-    return save_checkpoint(session.path, trainer.step, trainer.tensors(), trainer.state())
+    tensors, state = trainer.tensors(), trainer.state()
+    return trainer.cluster.led(lambda: save_checkpoint(session.path, trainer.step, tensors, state))
 
 
 @contextmanager
-def stop_on_interrupt() -> Iterator[threading.Event]:
-    """An event that Ctrl-C sets, so that a step is never cut in half; a second Ctrl-C interrupts at once."""
+def stop_on_interrupt(*, patient: bool = False) -> Iterator[threading.Event]:
+    """An event that Ctrl-C or SIGTERM sets, so that a step is never cut in half; a second interrupts at once.
+
+    Args:
+        patient: a second does nothing: a launcher passes on the one that its processes have had already.
+    """
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield event
         return
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if event.is_set():
+        if event.is_set() and not patient:
             raise KeyboardInterrupt
         event.set()
 
-    before = signal.signal(signal.SIGINT, handle)
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield event
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _unused(path: Path) -> Path:
+    """A folder for a new run.
+
+    Raises:
+        InputError: it holds one.
+    """
+    if (path / "config.yaml").exists() or has_checkpoints(path):
+        raise InputError(f"out {path}: holds a run already; resume it (--resume) or choose another folder")
+    return path
+
+
+def _tidy(path: Path, step: int) -> None:
+    """Put out of the way what a run left that goes on from `step`."""
+    set_aside(path, step)
+    for folder in (path, path / "checkpoints"):
+        clear_parts(folder)
+    _cut_metrics(path / "metrics.jsonl", step)
 
 
 def _labelled(config: TrainConfig, data: Dataset, process: Process) -> bool:
@@ -284,12 +320,17 @@ def _info(data: Dataset, train: Dataset, coder: Coder, process: Process, *, labe
 
 
 def _trainer(
-    config: TrainConfig, field: LearnedField[Any], items: torch.Tensor, labels: torch.Tensor | None
+    config: TrainConfig,
+    field: LearnedField[Any],
+    items: torch.Tensor,
+    labels: torch.Tensor | None,
+    cluster: Cluster,
 ) -> Trainer:
     """A trainer with its data where the field is."""
     device = next(field.parameters()).device
     labels = None if labels is None else labels.to(device)
-    return Trainer(config, field, items.to(device), labels, bfloat16=config.precision == "bfloat16")
+    bfloat16 = config.precision == "bfloat16"
+    return Trainer(config, field, items.to(device), labels, bfloat16=bfloat16, cluster=cluster)
 
 
 def _partner(config: TrainConfig, coder: Coder, like: Dataset) -> torch.Tensor | None:
