@@ -184,7 +184,7 @@ def ceiling(device: torch.device, dtype: torch.dtype) -> Contestant:
         ((128, 32), (256, 16), (512, 8)), (torch.contiguous_format, torch.channels_last)
     ):
         network = nn.Conv2d(features, features, 3, padding=1, bias=False)
-        network = network.to(device, dtype, memory_format=layout)
+        network = network.to(device, dtype).to(memory_format=layout)  # type: ignore[call-overload]
         x = torch.randn(BATCH, features, side, side, device=device, dtype=dtype)
         x = x.contiguous(memory_format=layout).requires_grad_()
         up = torch.randn_like(x)
@@ -227,7 +227,7 @@ def _flops(network: nn.Module, shape: tuple[int, ...]) -> int:
     # Attention by plain products, since the counter knows no fused one of the CPU's.
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         network(torch.zeros(1, *shape, device=device), torch.zeros(1, device=device), None)
-    return counter.get_total_flops()
+    return int(counter.get_total_flops())
 
 
 def _wait() -> None:
@@ -269,6 +269,7 @@ def compared(made: dict[str, Contestant]) -> list[dict[str, Any]]:
     rates = {name: contestant.rates for name, contestant in made.items()}
     work = {name: contestant.flops_rates() for name, contestant in made.items()}
     best = [p for p in ("bfloat16", "float32") if _hand(p) in made]
+    rows: list[tuple[str, list[float], list[float], float | None]]
     rows = [(f"unstir / diffusers' example: U-Net, batch {BATCH}", rates[OURS], rates[EXAMPLE], 1.5)]
     rows += [(f"unstir's loop / by hand, {p}", rates[_bare(p)], rates[_hand(p)], 0.98) for p in best]
     rows += [
