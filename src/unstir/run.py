@@ -40,6 +40,7 @@ from unstir.train.machine import choose_device
 from unstir.train.session import resume as resume_session
 from unstir.train.session import start as start_session
 from unstir.train.session import training
+from unstir.train.source import read_data
 from unstir.train.storage import explained, json_text, write_text
 
 if TYPE_CHECKING:
@@ -277,7 +278,7 @@ class Run:
                 f"data: of run {self.path} were an array in Python; save them, and compare with that file "
                 f"(unstir evaluate {self.path} --data FILE)"
             )
-        data = load_data(self.config.data, skip_bad=self.config.skip_bad)
+        data, _ = read_data(self.config)
         if digest(data, labelled=bool(self.classes)) != self.info.sha256:
             raise InputError(f"data {self.config.data}: have changed since run {self.path} was trained")
         return data.split(self.config.holdout, self.config.seed)

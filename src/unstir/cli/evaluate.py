@@ -129,10 +129,12 @@ def _reference(samples: Path, run: Run | None, data: str | None, holdout: float)
     """The (training, held-out) data that samples are compared with."""
     from unstir.data import load as load_data
     from unstir.data import recoded
+    from unstir.train.source import as_read
 
     if data is not None:
         given = load_data(data)
-        given = given if run is None else recoded(given, run.info.columns, run.info.categories)
+        if run is not None:
+            given = recoded(as_read(given, run.config), run.info.columns, run.info.categories)
         train, heldout = given.split(holdout, run.config.seed if run else 0)
     elif run is not None:
         train, heldout = run.data()

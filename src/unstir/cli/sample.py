@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from unstir.run import Run
 
+_TABLES = (".csv", ".parquet")
+
 
 def sample(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
@@ -52,18 +54,20 @@ def sample(
     import time
 
     from unstir.bars import sampling_bar
-    from unstir.data import check_target, save_samples
+    from unstir.data import Dataset, check_target, save_samples, with_column
     from unstir.run import load
-
-    opened = load(run, device=device)
     from unstir.train.cluster import joined, leave
-    say_passed_over(opened)
+
     cluster = joined()
+    opened = load(run, device=device)
+    say_passed_over(opened)
     given = None if source is None else _given(source, n, opened)
     n = len(given) if given is not None else n or 64
     labels = opened.labels(n, label=label, seed=seed, first=first, given=given is not None)
     labels = labels if _holds_labels(target, opened, asked=label is not None) else None
-    check_target(target, (n, *opened.info.shape), labelled=labels is not None, kind=opened.info.kind)
+    in_column = labels is not None and target.suffix.lower() in _TABLES
+    labelled = labels is not None and not in_column
+    check_target(target, (n, *opened.info.shape), labelled=labelled, kind=opened.info.kind)
     interval = None if guidance_interval is None else _interval(guidance_interval)
     weaker = None if guide is None else load(guide, device=device)
     start = time.perf_counter()
@@ -83,23 +87,23 @@ def sample(
             start=None if given is None else given[low:high],
             watch=watch,
         )
-    seconds = time.perf_counter() - start
-    path = save_samples(
-        target, drawn.values, drawn.labels, columns=drawn.columns, categories=drawn.categories
-    )
 
     with sampling_bar(-(-n // cluster.size), err) as watch:
         samples = cluster.drawn(n, draw)
     leave()
     if samples is None:
         return  # the first process has them all
-    if as_json:
+    seconds = time.perf_counter() - start
     drawn = Dataset(
         "samples", opened.info.kind, samples, labels, opened.classes, opened.info.columns,
         categories=opened.info.categories,
     )  # fmt: skip
     if in_column and opened.config.label_column is not None and opened.info.label_place is not None:
         drawn = with_column(drawn, opened.config.label_column, opened.info.label_place)
+    path = save_samples(
+        target, drawn.values, drawn.labels, columns=drawn.columns, categories=drawn.categories
+    )
+    if as_json:
         report = {
             "out": str(path),
             "n": n,
@@ -114,12 +118,12 @@ def sample(
 def _holds_labels(target: Path, run: Run, *, asked: bool) -> bool:
     """Whether labels are written: a folder of images is parted by class only where that was asked for."""
     suffix = target.suffix.lower()
+    if suffix in _TABLES:
+        return run.info.label_place is not None
     scatter = suffix == ".png" and run.info.kind == "table"
     return suffix == ".npz" or scatter or (not suffix and asked)
 
 
-    if suffix in _TABLES:
-        return run.info.label_place is not None
 def _interval(text: str) -> tuple[float, float]:
     try:
         low, high = (float(part) for part in text.split(","))
@@ -134,8 +138,10 @@ def _given(source: str, n: int | None, run: Run) -> Tensor:
     """The first `n` items to start from, in the data's units."""
     from unstir.data import load as load_data
     from unstir.data import recoded
+    from unstir.train.source import as_read
 
-    values = recoded(load_data(source), run.info.columns, run.info.categories).values
+    given = as_read(load_data(source), run.config)
+    values = recoded(given, run.info.columns, run.info.categories).values
     if tuple(values.shape[1:]) != run.info.shape:
         raise InputError(
             f"from {source}: has items of {tuple(values.shape[1:])}, the run of {run.info.shape}"

@@ -66,6 +66,12 @@ def train(
             "--labels/--no-labels", help="Learn each class of the data; by default where they have labels."
         ),
     ] = None,
+    label_column: Annotated[
+        str | None, typer.Option(help="The column of a table whose classes are the labels.")
+    ] = None,
+    categorical: Annotated[
+        str | None, typer.Option(help="Columns of whole numbers that are codes, with commas between.")
+    ] = None,
     label_dropout: Annotated[
         float | None,
         typer.Option(help="Share of labels withheld, so that all classes are learned together too."),
@@ -93,6 +99,8 @@ def train(
             "noise_std": noise_std, "holdout": holdout, "device": device, "threads": threads,
             "checkpoint_minutes": checkpoint_minutes,
             "network_options": _options_json(network_options), "labels": labels,
+            "label_column": label_column,
+            "categorical": None if categorical is None else categorical.split(","),
             "label_dropout": label_dropout, "skip_bad": skip_bad, "sketch": sketch, "optimizer": optimizer,
         }.items()
         if value is not None

@@ -3,7 +3,7 @@
 from unstir.data.augment import Augment, Augmentation, Flip, augmentation
 from unstir.data.bins import Bins
 from unstir.data.builtin import BUILTIN
-from unstir.data.categories import recoded, with_categories, with_labels
+from unstir.data.categories import recoded, with_categories, with_column, with_labels
 from unstir.data.coder import Coder, coder_from_dict, usual_coder
 from unstir.data.columns import Columns, measurable
 from unstir.data.dataset import Dataset, Kind
@@ -40,5 +40,6 @@ __all__ = [
     "to_lines",
     "usual_coder",
     "with_categories",
+    "with_column",
     "with_labels",
 ]

@@ -159,6 +159,27 @@ def with_labels(dataset: Dataset, column: str) -> Dataset:
     )
 
 
+def with_column(dataset: Dataset, column: str, place: int) -> Dataset:
+    """A table whose labels have become a column again, at `place`: what `with_labels` undoes.
+
+    Classes named 0, 1, 2, … are numbers, all others categories.
+    """
+    if dataset.labels is None:
+        return dataset
+    numbers = dataset.label_names == tuple(map(str, range(len(dataset.label_names))))
+    categories = list(dataset.categories or (None,) * len(dataset.columns))
+    categories.insert(place, None if numbers else dataset.label_names)
+    codes = dataset.labels[:, None].to(dataset.values)
+    return replace(
+        dataset,
+        values=torch.cat([dataset.values[:, :place], codes, dataset.values[:, place:]], 1),
+        labels=None,
+        label_names=(),
+        columns=(*dataset.columns[:place], column, *dataset.columns[place:]),
+        categories=_plain(categories),
+    )
+
+
 def recoded(dataset: Dataset, columns: Sequence[str], categories: Sequence[Names]) -> Dataset:
     """A table with the codes of another one: each text keeps its meaning, whatever its number there.
 
@@ -183,6 +204,9 @@ def recoded(dataset: Dataset, columns: Sequence[str], categories: Sequence[Names
         if mine == names:
             continue
         place = f"data {dataset.name}: column {quoted(dataset.columns[j])}"
+        if names is None and mine is not None and (numbers := _numbers(mine)) is not None:
+            values[:, j] = numbers[values[:, j].long()]  # codes of a run, which a .parquet has as text
+            continue
         if names is None:
             raise InputError(f"{place} holds text, and numbers are wanted: give the same columns")
         rank = {name: code for code, name in enumerate(names)}
@@ -201,6 +225,15 @@ def _texts(numbers: torch.Tensor) -> tuple[list[str], torch.Tensor]:
     """Numbers as the texts that a file has for them."""
     distinct, codes = np.unique(numbers.numpy(), return_inverse=True)
     return [str(int(v)) if v == round(v) else str(v) for v in distinct.tolist()], torch.from_numpy(codes)
+
+
+def _numbers(names: Sequence[str]) -> torch.Tensor | None:
+    """Texts as the numbers that they are, or None where one is no finite number."""
+    try:
+        numbers = torch.tensor([float(name) for name in names])
+    except ValueError:
+        return None
+    return numbers if bool(numbers.isfinite().all()) else None
 
 
 def _plain(categories: Sequence[Names]) -> tuple[Names, ...]:

@@ -38,6 +38,8 @@ class TrainConfig(BaseModel):
         network_options: the network's own.
         labels: whether the field learns each class of the data; `auto` where they have labels and the process
             starts from a prior that has none.
+        label_column: of a table, the column whose classes are the labels.
+        categorical: of a table, columns of whole numbers that are codes of categories.
         label_dropout: share of the items whose label is withheld, by which the field learns all classes
             together too (Ho & Salimans 2022, algorithm 1).
         sketch: components of the mixture of Gaussians that is the skip path of the field (`Sketch`), 0 for
@@ -71,6 +73,8 @@ class TrainConfig(BaseModel):
     network: Literal["auto", "mlp", "patch-unet", "unet", "dit", "unet1d", "transformer", "custom"] = "auto"
     network_options: dict[str, Any] = Field(default_factory=dict)
     labels: Literal["auto"] | bool = "auto"
+    label_column: str | None = None
+    categorical: tuple[str, ...] = ()
     label_dropout: float = Field(0.1, ge=0, lt=1)
     sketch: int | None = Field(None, ge=0, le=4096)
     augment: str = NO_AUGMENT

@@ -45,6 +45,7 @@ class DataInfo(BaseModel):
     categories: tuple[tuple[str, ...] | None, ...] = ()
     label_names: tuple[str, ...] = ()  # of the classes that the field was told; empty where it was told none
     label_counts: tuple[Annotated[int, Field(ge=0)], ...] = ()  # training items of each
+    label_place: Annotated[int, Field(ge=0)] | None = None  # that the label column had among all columns
     scaling: dict[str, object]
     count: int = Field(ge=1)
     heldout: int = Field(ge=0)
@@ -59,6 +60,8 @@ class DataInfo(BaseModel):
             raise ValueError("scaling is not that of the data")
         if len(self.categories) not in (0, len(self.columns)):
             raise ValueError(f"categories of {len(self.categories)} columns for {len(self.columns)} columns")
+        if self.label_place is not None and not (self.label_names and self.label_place <= len(self.columns)):
+            raise ValueError(f"label_place={self.label_place} is none among the columns")
         _ = self.model_shape  # raises where the scaling is of other items
         trained = self.count - self.heldout if self.label_names else 0
         if len(self.label_names) != len(self.label_counts) or sum(self.label_counts) != trained:

@@ -43,6 +43,7 @@ from unstir.train.folder import (
 from unstir.train.loop import Trainer, TrainStep
 from unstir.train.machine import choose_device, choose_threads, has_fast_bfloat16, using_threads
 from unstir.train.optimizer import USUAL_LR
+from unstir.train.source import as_read, read_data
 from unstir.train.storage import clear_parts, explained, write_text
 
 # Networks that gain by bfloat16 where the device has it, and by Muon.
@@ -97,7 +98,7 @@ def start(
             "network=custom: is a module given in Python, unstir.fit(network=...); give mlp or unet"
         )
     process = physics.parse(config.process)
-    data = load_data(config.data, skip_bad=config.skip_bad) if source is None else source
+    data, place = read_data(config, source)
     kind: str = "custom" if network is not None else config.network
     if kind == "auto":
         kind = field_class(process).usual_network(data.kind)
@@ -122,7 +123,7 @@ def start(
     labelled = _labelled(config, data, process)
     sketch = _components(config, data, len(train), process) if kind != "custom" else config.sketch
     config = make_config(values | {"process": process.name, "labels": labelled, "sketch": sketch})
-    info = _info(data, train, coder, process, labelled=labelled)
+    info = _info(data, train, coder, process, labelled=labelled, place=place)
     field = make_field(config, info, process, network).to(device)
     field.prepare(items.to(device), train.labels if labelled else None)
     trainer = _trainer(config, field, items, train.labels if labelled else None, cluster)
@@ -146,12 +147,12 @@ def resume(path: Path, source: Dataset | None = None, network: nn.Module | None 
     config, info = read_run_config(path), read_info(path)
     if source is None and config.data == ARRAY:
         raise InputError("data: were an array in Python; give it again to unstir.fit(..., resume=True)")
-    data = load_data(config.data, skip_bad=config.skip_bad) if source is None else source
+    data, place = read_data(config, source)
     train, heldout = data.split(config.holdout, config.seed)
     process = read_process(path, config, info)
     coder = coder_from_dict(info.scaling)  # a newer version may find another for the same data
     labelled = bool(info.label_names)  # config.yaml of an old run does not say
-    if _info(data, train, coder, process, labelled=labelled) != info:
+    if _info(data, train, coder, process, labelled=labelled, place=place) != info:
         raise InputError(f"data {config.data}: are not those that run {path} began with; start a new run")
     device = choose_device(config.device)
     field = make_field(config, info, process, network).to(device)
@@ -299,7 +300,9 @@ def _components(config: TrainConfig, data: Dataset, count: int, process: Process
     return min(largest[0], 1 + count // _PER_COMPONENT)
 
 
-def _info(data: Dataset, train: Dataset, coder: Coder, process: Process, *, labelled: bool) -> DataInfo:
+def _info(
+    data: Dataset, train: Dataset, coder: Coder, process: Process, *, labelled: bool, place: int | None
+) -> DataInfo:
     names = data.label_names if labelled else ()
     counts = (
         torch.bincount(train.labels, minlength=len(names)) if labelled and train.labels is not None else ()
@@ -311,6 +314,7 @@ def _info(data: Dataset, train: Dataset, coder: Coder, process: Process, *, labe
         categories=data.categories,
         label_names=names,
         label_counts=tuple(int(count) for count in counts),
+        label_place=place if labelled else None,
         scaling=coder.to_dict(),
         count=len(data),
         heldout=len(data) - len(train),
@@ -337,7 +341,7 @@ def _partner(config: TrainConfig, coder: Coder, like: Dataset) -> torch.Tensor |
     """The second data set in the model units of the first, so that both come back in the data's own."""
     if config.partner is None:
         return None
-    data = load_data(config.partner, skip_bad=config.skip_bad)
+    data = as_read(load_data(config.partner, skip_bad=config.skip_bad), config)
     return model_units(coder, recoded(data, like.columns, like.categories).values)
 
 

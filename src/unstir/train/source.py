@@ -1,0 +1,35 @@
+"""The data of a run: read, with the columns that hold codes and the one that holds classes set apart."""
+
+from __future__ import annotations
+
+from unstir.data import Dataset, with_categories, with_labels
+from unstir.data import load as load_data
+from unstir.train.config import TrainConfig
+
+
+def read_data(config: TrainConfig, source: Dataset | None = None) -> tuple[Dataset, int | None]:
+    """The data that `config` names, or `source` in their place, as the run sees them.
+
+    Returns:
+        The data, and the place that the label column had among all columns, or None without one.
+
+    Raises:
+        InputError: as `unstir.data.load`, or a column that is not there or not of its kind.
+    """
+    data = load_data(config.data, skip_bad=config.skip_bad) if source is None else source
+    data = with_categories(data, config.categorical)
+    if config.label_column is None:
+        return data, None
+    labelled = with_labels(data, config.label_column)
+    return labelled, data.columns.index(config.label_column)
+
+
+def as_read(data: Dataset, config: TrainConfig) -> Dataset:
+    """Other data as the run sees its own: they may lack the label column, and then have no labels.
+
+    Raises:
+        InputError: a column that is not of its kind.
+    """
+    data = with_categories(data, config.categorical)
+    here = config.label_column in data.columns
+    return with_labels(data, config.label_column) if here and config.label_column is not None else data
