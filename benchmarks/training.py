@@ -308,7 +308,7 @@ def main() -> None:
         for turn in range(arguments.rounds):
             for contestant in list(made.values())[:: -1 if turn % 2 else 1]:
                 contestant.measure(arguments.seconds)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": name,
             "note": contestant.note,
@@ -334,8 +334,8 @@ def main() -> None:
     print(f"\n{'':44} ratio                  bar")
     for row in ratios:
         text = f"{row['comparison']:44} {row['ratio']:6.3f} ({row['least']:.3f}–{row['most']:.3f})"
-        bar = row["bar"]
-        print(text if bar is None else f"{text:68}{bar:.2f} {'met' if row['ratio'] >= bar else 'MISSED'}")
+        bar: float | None = row["bar"]
+        print(text if bar is None else f"{text:68}{bar:.2f} {'MISSED' if row['ratio'] < bar else 'met'}")
 
 
 if __name__ == "__main__":
