@@ -88,7 +88,7 @@ def test_names_that_no_file_has(name: str, refused: Refused) -> None:
 
 
 def test_what_cannot_be_read(tmp_path: Path, paint: Paint, refused: Refused) -> None:
-    readable = "a folder of images, .zip, .tar, .npz, .npy, .csv, .parquet, .txt or an idx file"
+    readable = "a folder of images, .zip, .tar, .npz, .npy, .csv, .parquet, .arrow, .feather, .txt "
     for file, words in [
         ("x.rar", "is of a kind '.rar' that cannot be read"),
         ("x.csv.gz", "is of a kind '.gz' that cannot be read"),

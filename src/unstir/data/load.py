@@ -5,6 +5,7 @@ folder of images           `images.py`
 .zip .tar .tar.gz .tgz     `archives.py`; with labels inside, or several of them, shards (`shards.py`)
 .npz  .npy  array, tensor  `npy.py`, `arrays.py`
 .csv  .parquet             `tables.py`
+.parquet .arrow .feather   `arrow.py`, where there are images in them; Hugging Face's folders `hub.py`
 .txt                       `text.py`, one item a line
 idx, plain or .gz          `idx.py`
 """
@@ -23,31 +24,52 @@ from torch import Tensor
 
 from unstir.data.archives import TAR_SUFFIXES, expand, read_tars, read_zip
 from unstir.data.arrays import from_array, from_tensor
+from unstir.data.arrow import SUFFIXES as TABLE_SUFFIXES
+from unstir.data.arrow import read_tables
 from unstir.data.builtin import BUILTIN, make
 from unstir.data.dataset import Dataset
 from unstir.data.decode import SUFFIXES
+from unstir.data.hub import is_saved, is_table, read_saved, read_tables_in
 from unstir.data.idx import is_idx, read_idx
 from unstir.data.images import find_files, read_folder
 from unstir.data.labels import path_key
 from unstir.data.npy import read_npy, read_npz
-from unstir.data.tables import read_csv, read_parquet
+from unstir.data.tables import read_csv
 from unstir.data.text import read_text
 from unstir.data.wording import listed, reason, shown
 from unstir.errors import InputError
 
 READABLE = (
-    "a folder of images, .zip, .tar, .npz, .npy, .csv, .parquet, .txt or an idx file "
+    "a folder of images, .zip, .tar, .npz, .npy, .csv, .parquet, .arrow, .feather, .txt or an idx file "
     "(such as train-images-idx3-ubyte.gz)"
 )
 
 Source = str | os.PathLike[str] | np.ndarray[Any, Any] | Tensor | Dataset
 
-_READERS: dict[str, Callable[[Path, str], Dataset]] = {
-    ".npz": read_npz,
-    ".npy": read_npy,
-    ".csv": read_csv,
-    ".parquet": read_parquet,
-    ".txt": read_text,
+_Reader = Callable[[Path, str, bool], Dataset]
+
+
+def _plain(read: Callable[[Path, str], Dataset]) -> _Reader:
+    """A reader of one array, in which there is nothing to pass over."""
+    return lambda path, name, skip_bad: read(path, name)
+
+
+def _tar(path: Path, name: str, skip_bad: bool) -> Dataset:
+    return read_tars([path], shown(path), name, skip_bad)
+
+
+def _table(path: Path, name: str, skip_bad: bool) -> Dataset:
+    return read_tables([path], shown(path), name, skip_bad)
+
+
+_READERS: dict[str, _Reader] = {
+    ".npz": _plain(read_npz),
+    ".npy": _plain(read_npy),
+    ".csv": _plain(read_csv),
+    ".txt": _plain(read_text),
+    ".zip": read_zip,
+    **dict.fromkeys(TAR_SUFFIXES, _tar),
+    **dict.fromkeys(TABLE_SUFFIXES, _table),
 }
 
 
@@ -101,27 +123,35 @@ def _read(source: str | os.PathLike[str], skip_bad: bool) -> Dataset:
     if not stat.S_ISREG(mode):
         raise InputError(f"data {shown(name)} is neither a file nor a folder: give {READABLE}")
     suffix = path.suffix.lower()
-    if is_idx(path):
-        return read_idx(path, name)
     if suffix in SUFFIXES:
         raise InputError(f"data {shown(name)} is a single image: give the folder it lies in")
-    if suffix == ".zip":
-        return read_zip(path, name, skip_bad)
-    if path.name.lower().endswith(TAR_SUFFIXES):
-        return read_tars([path], shown(path), name, skip_bad)
-    if suffix not in _READERS:
+    endings = ("".join(path.suffixes[-2:]).lower(), suffix)
+    reader = _plain(read_idx) if is_idx(path) else next((_READERS[e] for e in endings if e in _READERS), None)
+    if reader is None:
         kind = f"is of a kind {suffix!r} that" if suffix else "has no ending, and"
         raise InputError(f"data {shown(name)} {kind} cannot be read: give {READABLE}")
-    return _READERS[suffix](path, name)
+    return reader(path, name, skip_bad)
 
 
 def _read_folder(folder: Path, name: str, skip_bad: bool) -> Dataset:
+    """A folder is of images, of shards or of tables; one that holds several of these is refused."""
+    if is_saved(folder):
+        return read_saved(folder, name, skip_bad)
     found = find_files(folder)
     tars = [item for item in found.others if item[-1].lower().endswith(TAR_SUFFIXES)]
-    if found.images or not tars:
-        return read_folder(folder, name, skip_bad)
-    ordered = sorted(tars, key=path_key)
-    return read_tars([folder.joinpath(*item) for item in ordered], shown(folder), name, skip_bad)
+    tables = [item for item in found.others if is_table(item)]
+    if bool(found.images) + bool(tars) + bool(tables) > 1:
+        held = [files[0] for files in (found.images, tars, tables) if files]
+        raise InputError(
+            f"{shown(folder)} holds {' as well as '.join(shown('/'.join(first)) for first in held)}: "
+            "give the folder, or the file, of one of them"
+        )
+    if tables:
+        return read_tables_in(folder, tables, name, skip_bad)
+    if tars:
+        paths = [folder.joinpath(*item) for item in sorted(tars, key=path_key)]
+        return read_tars(paths, shown(folder), name, skip_bad)
+    return read_folder(folder, name, skip_bad)
 
 
 def _read_shards(files: list[str], name: str, skip_bad: bool) -> Dataset:

@@ -11,9 +11,10 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -76,19 +77,33 @@ def read_parquet(path: Path, name: str) -> Dataset:
             rows, schema = file.metadata.num_rows, file.schema_arrow
             check_names(schema.names, what)
             for field in schema:
-                _check_type(field, file, what)
+                _check_type(field, partial(_first_value, file, field.name), what)
             needed = 8 * rows * len(schema.names)
             check_expansion(what, path.stat().st_size, needed, "write the table as .npy")
             check_memory(what, needed)
             table = file.read()
-        pairs = zip(schema.names, table.columns, strict=True)
-        found = [_column(column, key, what) for key, column in pairs]
-        numbers = _stack([column for column, _ in found], what)
+        return from_arrow(table, name, what)
     except InputError:
         raise
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         raise InputError(f"{what} is no whole .parquet file ({reason(error)}): write it again") from error
-    return _named(from_array(numbers, name, what=what, columns=schema.names), [names for _, names in found])
+
+
+def from_arrow(table: Any, name: str, what: str) -> Dataset:  # noqa: ANN401  pyarrow has no types
+    """The data set of a `pyarrow.Table`.
+
+    Raises:
+        InputError: a column of neither numbers nor categories, a number missing or not finite, no rows.
+    """
+    check_names(table.column_names, what)
+    for field in table.schema:
+        _check_type(field, partial(next, iter(table.column(field.name)), None), what)
+    check_memory(what, 8 * table.num_rows * table.num_columns)
+    pairs = zip(table.column_names, table.columns, strict=True)
+    found = [_column(column, key, what) for key, column in pairs]
+    numbers = _stack([column for column, _ in found], what)
+    dataset = from_array(numbers, name, what=what, columns=table.column_names)
+    return _named(dataset, [names for _, names in found])
 
 
 def check_names(columns: Sequence[str], what: str) -> None:
@@ -196,17 +211,19 @@ def _named(dataset: Dataset, categories: Sequence[Names]) -> Dataset:
     return replace(dataset, categories=tuple(categories)) if mixed else dataset
 
 
-def _check_type(field: Any, file: Any, what: str) -> None:  # noqa: ANN401
+def _first_value(file: Any, column: str) -> object:  # noqa: ANN401
+    rows = (batch.column(0)[0] for batch in file.iter_batches(batch_size=1, columns=[column]))
+    return next(rows, None)
+
+
+def _check_type(field: Any, first: Callable[[], object], what: str) -> None:  # noqa: ANN401
     from pyarrow import types
 
     numeric = (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal)
     if any(fits(field.type) for fits in numeric) or _is_text(field.type):
         return
-    example = ""
-    if not types.is_nested(field.type):
-        rows = (batch.column(0)[0] for batch in file.iter_batches(batch_size=1, columns=[field.name]))
-        first = next(rows, None)
-        example = "" if first is None else f", {quoted(first)} in row 1"
+    value = None if types.is_nested(field.type) else first()
+    example = "" if value is None else f", {quoted(value)} in row 1"
     raise InputError(
         f"{what}, column {quoted(field.name)} holds {quoted(field.type)}{example}: "
         "turn it into numbers (a date into days), into text, or leave the column out"

@@ -1,0 +1,129 @@
+"""Data sets of Hugging Face in a local folder, without their library.
+
+    data-00000-of-00001.arrow  state.json  dataset_info.json      `Dataset.save_to_disk`
+    dataset_dict.json  train/  test/                              `DatasetDict.save_to_disk`: `train` is read
+    data/train-00000-of-00001.parquet                             as on the hub; `train` is read
+    mnist/train/0000.parquet                                      as the hub converts them
+
+Where no part is called `train` and there is only one, that one is read; else the folder of one is asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from unstir.data.arrow import SUFFIXES, read_tables
+from unstir.data.dataset import Dataset
+from unstir.data.images import Parts
+from unstir.data.labels import path_key
+from unstir.data.wording import listed, quoted, reason, shown
+from unstir.errors import InputError
+
+TRAIN = "train"
+_SPLITS = {
+    **dict.fromkeys(("train", "training"), TRAIN),
+    **dict.fromkeys(("validation", "valid", "dev", "val"), "validation"),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
+}
+_LARGEST_JSON = 2**26
+
+
+def is_saved(folder: Path) -> bool:
+    """Whether `save_to_disk` wrote the folder."""
+    return (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
+
+
+def read_saved(folder: Path, name: str, skip_bad: bool = False) -> Dataset:
+    """The data set in a folder that `save_to_disk` wrote; of several parts, `train`.
+
+    Raises:
+        InputError: no such part, files missing or of an old format; and as `read_tables`.
+    """
+    if (folder / "dataset_dict.json").is_file():
+        parts = _json(folder / "dataset_dict.json").get("splits")
+        splits = [part for part in parts if isinstance(part, str)] if isinstance(parts, list) else []
+        chosen = TRAIN if TRAIN in splits else splits[0] if len(splits) == 1 else None
+        if chosen is None or Path(chosen).name != chosen:
+            raise InputError(
+                f"{shown(folder)} has the parts {listed(splits) or 'none'}: give the folder of one of them"
+            )
+        folder = folder / chosen
+    state, what = _json(folder / "state.json"), shown(folder)
+    if state.get("_indices_data_files"):
+        raise InputError(f"{what} keeps a choice of rows, as old versions did: save it again with datasets")
+    entries = state.get("_data_files")
+    files = [entry.get("filename") for entry in entries or () if isinstance(entry, dict)]
+    if not files or not all(isinstance(file, str) and Path(file).name == file for file in files):
+        raise InputError(f"{what}/state.json names no files in its folder: save it again with datasets")
+    paths = [folder / str(file) for file in files]
+    gone = next((path for path in paths if not path.is_file()), None)
+    if gone is not None:
+        raise InputError(f"{shown(gone)} is not there, and state.json names it: copy the whole folder")
+    about = folder / "dataset_info.json"
+    features = _json(about).get("features") if about.is_file() else None
+    return read_tables(paths, what, name, skip_bad, features if isinstance(features, dict) else None)
+
+
+def read_tables_in(folder: Path, files: Sequence[Parts], name: str, skip_bad: bool = False) -> Dataset:
+    """The part `train` among files of tables in a folder, or the only part.
+
+    Args:
+        folder: it.
+        files: .parquet, .arrow or .feather in it, as names in parts.
+        name: the data set's name.
+        skip_bad: as in `read_tables`.
+
+    Raises:
+        InputError: several sets, or several parts and none `train`; and as `read_tables`.
+    """
+    groups: dict[tuple[Parts, str], list[Parts]] = {}
+    for file in sorted(files, key=path_key):
+        groups.setdefault(_group(file), []).append(file)
+    what, sets = shown(folder), sorted({where for where, _ in groups})
+    if len(sets) > 1:
+        found = listed("/".join(where) or "." for where in sets)
+        raise InputError(f"{what} holds tables in {found}: give the folder of one set")
+    splits = sorted({split for _, split in groups})
+    chosen = TRAIN if TRAIN in splits else splits[0] if len(splits) == 1 else None
+    if chosen is None:
+        found = listed(split or "others" for split in splits)
+        raise InputError(
+            f"{what} holds the parts {found}, and none is train: give one file, or a folder of some"
+        )
+    paths = [folder.joinpath(*file) for file in groups[sets[0], chosen]]
+    return read_tables(paths, what if len(paths) > 1 else shown(paths[0]), name, skip_bad)
+
+
+def is_table(file: Parts) -> bool:
+    """Whether the name is one of a table of Arrow or Parquet."""
+    return file[-1].lower().endswith(SUFFIXES)
+
+
+def _group(file: Parts) -> tuple[Parts, str]:
+    """The set that a file belongs to, by its folder, and the part of it, by its name or its folder's."""
+    where, stem = file[:-1], file[-1].lower()
+    for word in re.split(r"[-._ 0-9]+", stem.rsplit(".", 1)[0]):
+        if word in _SPLITS:
+            return where, _SPLITS[word]
+    if where and where[-1].lower() in _SPLITS:
+        return where[:-1], _SPLITS[where[-1].lower()]
+    return where, ""
+
+
+def _json(path: Path) -> dict[str, Any]:
+    what = shown(path)
+    try:
+        if path.stat().st_size > _LARGEST_JSON:
+            raise InputError(f"{what} is too large for what it is: save the data again")
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{what} cannot be read ({reason(error)}): copy or save the data again") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{what} holds {quoted(type(found).__name__)}, no record: save the data again")
+    return found
