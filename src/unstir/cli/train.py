@@ -82,6 +82,9 @@ def train(
             help="Gaussians in the mixture that training starts from; 0 for none, up to 64 by default."
         ),
     ] = None,
+    track: Annotated[
+        str | None, typer.Option(help="Send loss and samples to tensorboard, wandb or trackio.")
+    ] = None,
     skip_bad: Annotated[
         bool | None, typer.Option("--skip-bad", help="Pass over unreadable files among the data.")
     ] = None,
@@ -102,6 +105,7 @@ def train(
             "label_column": label_column,
             "categorical": None if categorical is None else categorical.split(","),
             "label_dropout": label_dropout, "skip_bad": skip_bad, "sketch": sketch, "optimizer": optimizer,
+            "track": track,
         }.items()
         if value is not None
     }  # fmt: skip

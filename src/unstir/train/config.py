@@ -59,6 +59,7 @@ class TrainConfig(BaseModel):
         device: `auto`, `cpu`, `cuda`, `mps`.
         threads: of the CPU; by default all there are, or for a budget in minutes what is measured faster.
         checkpoint_minutes: time between checkpoints.
+        track: where figures and samples go while it trains: `tensorboard`, `wandb` or `trackio`.
         skip_bad: pass over unreadable files among the data.
     """
 
@@ -91,6 +92,7 @@ class TrainConfig(BaseModel):
     device: str = "auto"
     threads: int | None = Field(None, ge=1, le=1024)
     checkpoint_minutes: float = Field(2.0, gt=0)
+    track: Literal["tensorboard", "wandb", "trackio"] | None = None
     skip_bad: bool = False
 
     @model_validator(mode="before")

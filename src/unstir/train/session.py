@@ -45,6 +45,7 @@ from unstir.train.machine import choose_device, choose_threads, has_fast_bfloat1
 from unstir.train.optimizer import USUAL_LR
 from unstir.train.source import as_read, read_data
 from unstir.train.storage import clear_parts, explained, write_text
+from unstir.train.tracking import check_tracker, tracking
 
 # Networks that gain by bfloat16 where the device has it, and by Muon.
 _CONVOLUTIONS = ("patch-unet", "unet", "dit")
@@ -93,6 +94,7 @@ def start(
     """
     cluster = joined()
     path = cluster.led(lambda: _unused(path))
+    check_tracker(config.track)
     if config.network == "custom" and network is None:
         raise InputError(
             "network=custom: is a module given in Python, unstir.fit(network=...); give mlp or unet"
@@ -145,6 +147,7 @@ def resume(path: Path, source: Dataset | None = None, network: nn.Module | None 
     """
     cluster = joined()
     config, info = read_run_config(path), read_info(path)
+    check_tracker(config.track)
     if source is None and config.data == ARRAY:
         raise InputError("data: were an array in Python; give it again to unstir.fit(..., resume=True)")
     data, place = read_data(config, source)
@@ -185,6 +188,7 @@ def training(session: Session) -> Iterator[TrainStep]:
         stop_on_interrupt(patient=cluster.size > 1) as interrupted,
         explained(path),
         _metrics(path, cluster).open("a", encoding="utf-8") as metrics,
+        tracking(session) as track,
     ):
         for step in trainer:
             now = time.monotonic()
@@ -202,6 +206,7 @@ def training(session: Session) -> Iterator[TrainStep]:
                 }
                 metrics.write(json.dumps(line) + "\n")
                 metrics.flush()
+                track.figures(step.index, line)
             yield step
             due = cluster.leads and now - saved >= 60 * session.config.checkpoint_minutes
             # Any process may be told to stop, but none stops alone.
@@ -210,10 +215,14 @@ def training(session: Session) -> Iterator[TrainStep]:
                 break
             if dues:
                 save(session)
-                saved, saved_at = time.monotonic(), trainer.step
+                track.samples()
+                saved_at = at = trainer.step
+                saved = noted = time.monotonic()
         # Within the block: a Ctrl-C must not cut the last checkpoint either.
         if trainer.step != saved_at:
             save(session)
+        if trainer.budget.done(trainer.step):
+            track.samples()
 
 
 def _metrics(path: Path, cluster: Cluster) -> Path:
