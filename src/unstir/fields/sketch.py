@@ -92,7 +92,7 @@ class Sketch(nn.Module):
         coordinates = (flat - mean) @ axes
         outside = ((flat - mean).square().sum(1) - coordinates.square().sum(1)).clamp_min(0)
         self.common.copy_(axes[:, :R])
-        cluster = _clusters(coordinates, K)
+        cluster = _clusters(coordinates, K, labels if 0 < self.classes <= K else None, self.classes)
         shares = torch.bincount(cluster, minlength=K).clamp_min(1)[:, None]
         centres = torch.zeros(K, count).index_add_(0, cluster, coordinates) / shares
         # A small cluster borrows the spread that items have about their centres in all clusters together.
@@ -174,8 +174,20 @@ def _principal(centred: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return axes[:, :count], singular[:count].square() / len(centred)
 
 
-def _clusters(coordinates: Tensor, count: int) -> Tensor:
-    """The number of each item's cluster, int64 `(n,)`."""
+def _clusters(coordinates: Tensor, count: int, labels: Tensor | None, classes: int) -> Tensor:
+    """The number of each item's cluster, int64 `(n,)`: within each class where there are labels."""
+    if labels is not None:
+        cluster = torch.zeros(len(coordinates), dtype=torch.int64)
+        first = 0
+        for label in range(classes):
+            own = count // classes + (label < count % classes)
+            mine = labels == label
+            if len(coordinates[mine]) >= own:
+                cluster[mine] = first + _clusters(coordinates[mine], own, None, 0)
+            else:
+                cluster[mine] = first
+            first += own
+        return cluster
     from sklearn.cluster import MiniBatchKMeans
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 

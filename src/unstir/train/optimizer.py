@@ -39,7 +39,7 @@ class Optimizer:
             muon = torch.optim.Muon(self._views.values(), weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
             self._parts.append((muon, wide, 1.0))
         if narrow:
-            adam = torch.optim.Adam([self._parameters[i] for i in narrow], betas=_BETAS, foreach=True)
+            adam = torch.optim.Adam([self._parameters[i] for i in narrow], betas=_BETAS, fused=True)
             self._parts.append((adam, narrow, _SHARE if wide else 1.0))
 
     def step(self, lr: float) -> None:
