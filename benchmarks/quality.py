@@ -38,10 +38,10 @@ def train_source(data: Path) -> Path:
     return data
 
 
-def trained(data: Path, process: str, minutes: float, out: Path, more: list[str]) -> tuple[unstir.Run, float]:
-    """The run of a budget, by the command line, and the wall time of all that it did."""
+def trained(data: Path, process: str, options: list[str], out: Path) -> tuple[unstir.Run, float]:
+    """The run that `unstir train` makes with these options, and the wall time of all that it did."""
     command = [sys.executable, "-m", "unstir", "train", "--data", str(train_source(data))]
-    command += ["--process", process, "--minutes", str(minutes), "--out", str(out), "--json", *more]
+    command += ["--process", process, "--out", str(out), "--json", *options]
     start = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return unstir.load(out), time.perf_counter() - start
@@ -107,7 +107,8 @@ def main() -> None:
             show(path.stem, rows[path.stem])
     for process in [] if arguments.samples else arguments.processes:
         out = arguments.out / f"{process.replace(':', '-').replace('=', '')}-{arguments.minutes:g}min"
-        run, wall = trained(arguments.data, process, arguments.minutes, out, arguments.more)
+        options = ["--minutes", str(arguments.minutes), *arguments.more]
+        run, wall = trained(arguments.data, process, options, out)
         label = torch.arange(COUNT) % len(run.classes) if run.classes else None
         start = time.perf_counter()
         given = {} if label is None else {"label": label.tolist()}
