@@ -12,6 +12,7 @@ What is not the network is done by all alike. A cluster of one process does noth
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ _PATIENCE = timedelta(minutes=10)  # for a process that does not answer; one tha
 # As torchrun and accelerate name them, then Intel's MPI and Open MPI.
 _RANKS = ("RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK")
 _SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
+_REFUSED = ("FSDP", "DEEPSPEED", "MEGATRON_LM")
 _LOCALS = ("LOCAL_RANK", "MPI_LOCALRANKID", "OMPI_COMM_WORLD_LOCAL_RANK")
 
 
@@ -208,8 +210,11 @@ def joined() -> Cluster:
     """The cluster of this launch, entered if it was not yet; one process alone where nothing was launched.
 
     Raises:
-        InputError: the other processes do not come.
+        InputError: the other processes do not come, or the launch asks for another kind of sharing.
     """
+    for kind in _REFUSED:
+        if os.environ.get(f"ACCELERATE_USE_{kind}", "").lower() == "true":
+            raise InputError(f"launch: {kind} is not supported; launch with --multi_gpu, and without it")
     rank, size = _number(_RANKS, -1), _number(_SIZES, 1)
     if size == 1 or rank < 0:
         return Cluster()
@@ -256,7 +261,9 @@ def _all_there() -> Iterator[None]:
     try:
         yield
     except (distributed.DistError, RuntimeError) as error:
+        # gloo begins with a place in its source, and ends with advice.
+        reason = re.sub(r"^\[[^]]*\] ", "", str(error).splitlines()[0]).split(". ")[0]
         raise InputError(
-            "launch: another process of it has ended, or does not answer "
-            f"({str(error).splitlines()[0][:200]}); go on from the last checkpoint with --resume"
+            f"launch: another process of it has ended, or does not answer ({reason[:200]}); "
+            "go on from the last checkpoint with --resume"
         ) from None

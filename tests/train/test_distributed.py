@@ -1,0 +1,143 @@
+"""Several processes against one: the same losses, weights and samples, and whole checkpoints whoever dies."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from unstir.run import load
+from unstir.train import load_checkpoint
+from unstir.train.checkpoint import Tensors
+from unstir.train.cluster import Cluster, joined
+from unstir.train.machine import choose_device
+
+FAMILIES = ("edm", "pfgm", "blurring", "langevin", "coins", "capacitor", "rich", "few")
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+
+@pytest.fixture(scope="module")
+def troop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `troop.py` leaves behind."""
+    folder = tmp_path_factory.mktemp("troop")
+    script = Path(__file__).with_name("troop.py")
+    command = [sys.executable, str(script), str(folder)]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr
+    (folder / "stderr").write_text(done.stderr)
+    return folder
+
+
+def ends(troop: Path, name: str) -> list[int]:
+    codes: list[int] = json.loads((troop / "ends.json").read_text())[name][0]
+    return codes
+
+
+def losses(path: Path) -> torch.Tensor:
+    """Of all steps from the first, whichever sessions did them."""
+    parts = sorted(path.glob("losses-*.json"), key=lambda part: int(part.name.split("-")[1]))
+    return torch.tensor(list(itertools.chain.from_iterable(json.loads(p.read_text()) for p in parts)))
+
+
+def near(found: Tensors, wanted: Tensors) -> None:
+    for name in ("model", "ema"):
+        assert found[name].keys() == wanted[name].keys()
+        for key, value in wanted[name].items():
+            assert torch.allclose(found[name][key], value, rtol=1e-3, atol=1e-4), (name, key)
+    assert torch.equal(found["generators"]["train"], wanted["generators"]["train"])
+
+
+@pytest.mark.parametrize("process", FAMILIES)
+def test_two_processes_have_the_loss_curve_of_one(troop: Path, process: str) -> None:
+    one, two = losses(troop / "one" / process), losses(troop / "two" / process)
+    assert len(one) == len(two) >= 3
+    assert len(set(one.tolist())) == len(one)
+    assert torch.allclose(two, one, rtol=1e-4, atol=1e-6), (two - one).abs().max()
+    if process != "rich":  # Muon's steps are made orthogonal in bfloat16
+        near(*(load_checkpoint(troop / name / process).tensors for name in ("two", "one")))
+
+
+@pytest.mark.parametrize("name", ["on one", "on three"])
+def test_a_stopped_run_goes_on_with_another_number_of_processes(troop: Path, name: str) -> None:
+    assert ends(troop, f"{name}: cut") == [0, 0]
+    # One was told to stop, by SIGTERM after step 5, and both did.
+    assert [len(json.loads(p.read_text())) for p in sorted((troop / name).glob("losses-*"))] == [5, 3]
+    assert torch.allclose(losses(troop / name), losses(troop / "one" / "edm"), rtol=1e-4)
+    near(load_checkpoint(troop / name).tensors, load_checkpoint(troop / "one" / "edm").tensors)
+    steps = [json.loads(line)["step"] for line in (troop / name / "metrics.jsonl").read_text().splitlines()]
+    assert steps == sorted(set(steps))
+
+
+@pytest.mark.parametrize(("name", "after", "codes"), [
+    ("member killed", "after member", [2, -9]), ("leader killed", "after leader", [-9, 2]),
+])  # fmt: skip
+def test_a_killed_process_leaves_a_whole_checkpoint(
+    troop: Path, name: str, after: str, codes: list[int]
+) -> None:
+    found, seconds = json.loads((troop / "ends.json").read_text())[name]
+    assert found == codes  # the other ends by itself, with one line of why
+    assert seconds < 60
+    assert "InputError: launch: another process of it has ended" in (troop / "stderr").read_text()
+    assert not any(ends(troop, after))
+    assert load_checkpoint(troop / name).passed_over == ()
+    assert not [path for path in (troop / name).rglob("*") if path.name.endswith((".part", ".damaged"))]
+    near(load_checkpoint(troop / name).tensors, load_checkpoint(troop / "one" / "edm").tensors)
+
+
+@pytest.mark.parametrize("n", [1, 7])
+@pytest.mark.parametrize("process", ["edm", "coins"])
+def test_samples_are_those_of_one_process(troop: Path, process: str, n: int) -> None:
+    alone = load(troop / "one" / process).sample(n, steps=4, seed=3, first=5)
+    together = torch.load(troop / "samples" / f"{process}-{n}.pt")
+    assert together.shape == alone.shape
+    # The batch changes rounding: a grey level, or none.
+    assert (together.int() - alone.int()).abs().max() <= 1
+    assert (together != alone).float().mean() < 0.01
+
+
+def test_an_error_of_one_is_known_to_all(troop: Path) -> None:
+    leader, member = (json.loads((troop / f"seen-{rank}.json").read_text()) for rank in range(2))
+    assert leader == ["InputError: process 1: of 1", "InputError: of 0", "15", "0"]
+    assert member == ["FollowedError: of 1", "FollowedError: of 0", "15", "1"]
+
+
+@pytest.mark.parametrize(("n", "size"), [(7, 3), (2, 5), (12, 4), (0, 2)])
+def test_rows_are_dealt_once_each_and_evenly(n: int, size: int) -> None:
+    dealt = [range(*Cluster(rank, size).rows(n)) for rank in range(size)]
+    assert list(itertools.chain.from_iterable(dealt)) == list(range(n))
+    assert max(map(len, dealt)) - min(map(len, dealt)) <= 1
+
+
+def test_one_process_alone_needs_no_launch(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert joined() == Cluster()
+    monkeypatch.setenv("WORLD_SIZE", "4")  # as some clusters set for every job
+    assert joined() == Cluster()
+    assert not torch.distributed.is_initialized()
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "True")
+    assert choose_device("auto") == torch.device("cpu")
+
+
+def test_accelerate_launches_the_command_line(tmp_path: Path) -> None:
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    words = "--num_machines 1 --main_process_port 0 -m unstir train --data two-moons --steps 3 --holdout 0"
+    done = subprocess.run(
+        [*launch, *words.split(), "--out", "run", "--json"],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    # One voice: one report, and one line of what is trained.
+    assert json.loads(done.stdout)["step"] == 3
+    assert done.stderr.count("poisson:D=128 on two-moons") == 1
+    assert load_checkpoint(tmp_path / "run").step == 3

@@ -1,0 +1,211 @@
+"""Clusters of two and three processes, in a process of their own: `troop.py FOLDER`, see `test_cluster.py`.
+
+Each member is a fork, so that importing torch is paid once; they meet through gloo as those of a launch do.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unstir.data import Dataset
+from unstir.errors import InputError
+from unstir.run import load
+from unstir.train import TrainConfig, make_config, session
+from unstir.train.cluster import joined
+from unstir.train.session import Session
+
+STEPS = 8
+FAMILIES = ("edm", "pfgm", "blurring", "langevin", "coins", "capacitor")
+# What a run may have beside: classes, a sketch, augmentation that the network is told, Muon.
+RICH = {
+    "network": "patch-unet", "network_options": {"width": 16}, "labels": True, "sketch": 2, "augment": "edm",
+    "optimizer": "muon", "batch": 9, "steps": 3,
+}  # fmt: skip
+Job = Callable[[], object]
+Values = dict[str, Any]
+
+
+def config(values: Values) -> TrainConfig:
+    base: Values = {
+        "data": "array", "process": "edm", "batch": 17, "network": "mlp", "steps": STEPS,
+        "network_options": {"width": 16, "depth": 1}, "threads": 1, "precision": "float32", "labels": False,
+    }  # fmt: skip
+    return make_config(base | values)
+
+
+def data() -> Dataset:
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randint(256, (60, 1, 8, 8), generator=generator).to(torch.uint8)
+    return Dataset("pictures", "image", values, (torch.arange(60) > 20).long(), ("few", "many"))
+
+
+def train(path: Path, opened: Session, at: int | None = None, act: Job | None = None) -> None:
+    """Train to the end; the leader leaves the losses. After step `at` something happens."""
+    losses = []
+    for step in session.training(opened):
+        losses.append(float(step.loss))
+        if step.index == at and act is not None:
+            act()
+    if opened.trainer.cluster.leads:
+        name = f"losses-{opened.trainer.step}-{opened.trainer.cluster.size}.json"
+        (path / name).write_text(json.dumps(losses))
+
+
+def start(path: Path, at: int | None = None, act: Job | None = None, values: Values | None = None) -> None:
+    train(path, session.start(config(values or {}), path, data()), at, act)
+
+
+def resume(path: Path) -> None:
+    train(path, session.resume(path, data()))
+
+
+def families(folder: Path) -> None:
+    for process in FAMILIES:
+        start(folder / process, values={"process": process})
+    start(folder / "rich", values=RICH)
+
+
+def killed_writing() -> None:
+    """Die in the middle of the next checkpoint."""
+    left, plain = [3], os.fsync
+
+    def fsync(handle: int) -> None:
+        left[0] -= 1
+        if not left[0]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        plain(handle)
+
+    os.fsync = fsync
+
+
+def draw(folder: Path, runs: Path) -> None:
+    """Samples of a cluster, by solvers without noise and with it: seven, and fewer than it has members."""
+    members = joined()
+    for process in ("edm", "coins"):
+        run = load(runs / process)
+        for n in (1, 7):
+            samples = members.drawn(
+                n, lambda low, high, run=run: run.sample(high - low, steps=4, seed=3, first=5 + low)
+            )
+            if samples is not None:
+                torch.save(samples, folder / f"{process}-{n}.pt")
+
+
+def quarrel(folder: Path) -> None:
+    """What each member sees of an error of one, and of one of the leader's."""
+    members = joined()
+
+    def fail(rank: int) -> int:
+        if members.rank == rank:
+            raise InputError(f"of {rank}")
+        return 5
+
+    seen = []
+    works: list[Job] = [
+        lambda: members.together(lambda: fail(1)),
+        lambda: members.led(lambda: fail(0)),
+        lambda: members.led(lambda: 10 + fail(1)),
+        lambda: members.together(lambda: members.rank),
+    ]
+    for work in works:
+        try:
+            seen.append(str(work()))
+        except InputError as error:
+            seen.append(f"{type(error).__name__}: {error}")
+    (folder / f"seen-{members.rank}.json").write_text(json.dumps(seen))
+
+
+def cluster(size: int, *jobs: Job, patience: float = 150) -> tuple[list[int], float]:
+    """Run `jobs`, one a process or one for all; how each ended, and seconds from first to last."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    members = {}
+    for rank in range(size):
+        pid = os.fork()
+        if not pid:
+            launch = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "MASTER_PORT": port}
+            os.environ |= {name: str(value) for name, value in launch.items()}
+            os.environ["MASTER_ADDR"] = "127.0.0.1"
+            _finish(jobs[min(rank, len(jobs) - 1)])
+        members[pid] = rank
+    ends, times, start = [0] * size, [], time.monotonic()
+    while members:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid:
+            ends[members.pop(pid)] = os.waitstatus_to_exitcode(status)
+            times.append(time.monotonic())
+        elif time.monotonic() - start > patience:
+            for member in members:
+                os.kill(member, signal.SIGKILL)
+            start = math.inf
+        else:
+            time.sleep(0.01)
+    return ends, times[-1] - times[0]
+
+
+def _finish(job: Job) -> None:
+    status = 1
+    try:
+        job()
+        status = 0
+    except InputError as error:
+        sys.stderr.write(f"{os.environ.get('RANK')}: {type(error).__name__}: {error}\n")
+        status = 2
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def main(folder: Path) -> None:
+    torch.set_num_threads(1)
+    os.fsync = lambda _file: None  # the disk may be busy
+    one, two, ends = folder / "one", folder / "two", {}
+    for path in (one, two, folder / "samples"):
+        path.mkdir()
+
+    def note(name: str, size: int, *jobs: Job) -> None:
+        began = time.monotonic()
+        ends[name] = cluster(size, *jobs)
+        sys.stderr.write(f"{name} {time.monotonic() - began:.1f}\n")
+
+    note("one", 1, lambda: families(one))
+    note("two", 2, lambda: families(two))
+    few = {"batch": 2, "steps": 3}
+    note("few one", 1, lambda: start(one / "few", values=few))
+    note("few three", 3, lambda: start(two / "few", values=few))
+    # Only one is told to stop, and not the leader.
+    stop: Job = lambda: signal.raise_signal(signal.SIGTERM)  # noqa: E731
+    for name, size in (("on one", 1), ("on three", 3)):
+        path = folder / name
+        note(f"{name}: cut", 2, lambda: start(path), lambda: start(path, 5, stop))  # noqa: B023
+        note(name, size, lambda: resume(path))  # noqa: B023
+    often = {"checkpoint_minutes": 1e-9}
+    die: Job = lambda: os.kill(os.getpid(), signal.SIGKILL)  # noqa: E731
+    path = folder / "member killed"
+    note("member killed", 2, lambda: start(path, values=often), lambda: start(path, 5, die, often))
+    note("after member", 1, lambda: resume(path))
+    path = folder / "leader killed"
+    note("leader killed", 2, lambda: start(path, 5, killed_writing, often), lambda: start(path, values=often))
+    note("after leader", 2, lambda: resume(path))
+    note("samples", 2, lambda: draw(folder / "samples", one))
+    note("quarrel", 2, lambda: quarrel(folder))
+    (folder / "ends.json").write_text(json.dumps(ends))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
