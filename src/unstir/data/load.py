@@ -3,7 +3,7 @@
 name of a built-in set     `builtin.py`    (a folder of the same name is given as `./digits`)
 folder of images           `images.py`
 .zip .tar .tar.gz .tgz     `archives.py`; with labels inside, or several of them, shards (`shards.py`)
-.npz  .npy  array, tensor  `npy.py`, `arrays.py`
+.npz  .npy  array, tensor  `npy.py`, `arrays.py`; a .npy too large for memory `mapped.py`
 .csv  .parquet             `tables.py`
 .parquet .arrow .feather   `arrow.py`, where there are images in them; Hugging Face's folders `hub.py`
 .txt                       `text.py`, one item a line
@@ -33,6 +33,8 @@ from unstir.data.hub import is_saved, is_table, read_saved, read_tables_in
 from unstir.data.idx import is_idx, read_idx
 from unstir.data.images import find_files, read_folder
 from unstir.data.labels import path_key
+from unstir.data.limits import is_large
+from unstir.data.mapped import read_mapped
 from unstir.data.npy import read_npy, read_npz
 from unstir.data.tables import read_csv
 from unstir.data.text import read_text
@@ -54,6 +56,10 @@ def _plain(read: Callable[[Path, str], Dataset]) -> _Reader:
     return lambda path, name, skip_bad: read(path, name)
 
 
+def _npy(path: Path, name: str) -> Dataset:
+    return read_mapped(path, name) if is_large(path.stat().st_size) else read_npy(path, name)
+
+
 def _tar(path: Path, name: str, skip_bad: bool) -> Dataset:
     return read_tars([path], shown(path), name, skip_bad)
 
@@ -64,7 +70,7 @@ def _table(path: Path, name: str, skip_bad: bool) -> Dataset:
 
 _READERS: dict[str, _Reader] = {
     ".npz": _plain(read_npz),
-    ".npy": _plain(read_npy),
+    ".npy": _plain(_npy),
     ".csv": _plain(read_csv),
     ".txt": _plain(read_text),
     ".zip": read_zip,
@@ -74,7 +80,7 @@ _READERS: dict[str, _Reader] = {
 
 
 def load(source: Source, *, skip_bad: bool = False) -> Dataset:
-    """Read a data set into memory.
+    """Read a data set into memory, or lay a map over a .npy that is too large for it.
 
     Args:
         source: a built-in name (`BUILTIN`), a path, a numpy array, a tensor, or a `Dataset`, which comes back
