@@ -40,7 +40,7 @@ def compare(
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     n: Annotated[
-        int | None, typer.Option("-n", "--number", help="Samples of each; 1,000, or 5,000 of a table.")
+        int | None, typer.Option("-n", "--number", help="Samples of each; 1,000, or 10,000 of a table.")
     ] = None,
     evaluations: Annotated[
         str, typer.Option(help="Numbers of evaluations at which quality is measured too.")
@@ -65,7 +65,7 @@ def compare(
     from unstir.compare import compare_processes, make_plan
     from unstir.compare.crew import find_devices
 
-    given = {"batch": batch, "lr": lr, "network": network, "threads": threads}
+    given: dict[str, Any] = {"batch": batch, "lr": lr, "network": network, "threads": threads}
     if network_options is not None:
         given |= {"network_options": _mapping(network_options)}
     names = [name for text in (*(processes or ()), *(more or ())) for name in text.split()]
@@ -101,7 +101,7 @@ def compare(
 
 def _print(done: Comparison, as_json: bool) -> None:
     from unstir.compare.conclusion import headline, margins
-    from unstir.compare.results import verdicts_of
+    from unstir.compare.results import GAUSSIAN, verdicts_of
 
     if as_json:
         print_json({"out": str(done.path), "report": str(done.report)} | done.results)
@@ -109,7 +109,7 @@ def _print(done: Comparison, as_json: bool) -> None:
     out.print(_table(done.results))
     for verdict in verdicts_of(done.results):
         say("", console=out)
-        say((headline(verdict), "bold"), console=out)
+        say((headline(verdict, GAUSSIAN), "bold"), console=out)
         for line in margins(verdict):
             say(f"  {line}", console=out)
     for name, reason in done.results["failed"].items():

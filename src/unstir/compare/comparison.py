@@ -85,7 +85,7 @@ def compare_processes(
     if left or not report.exists():
         from unstir.compare.page import write_page
 
-        write_page(plan, out, results, read_sets(plan, out, train, heldout), report)
+        write_page(plan, results, read_sets(plan, out, train, heldout), report)
     return Comparison(out, plan, results, report)
 
 

@@ -1,7 +1,7 @@
 """The conclusion in plain words, from the verdicts and figures alone.
 
-It calls a difference one only where its interval, which holds for all pairs at once, leaves out zero; anything
-else is said to be within noise.
+It calls a difference one only where its interval, which holds for all pairs at once, leaves out zero;
+anything else is said to be within noise.
 """
 
 from __future__ import annotations
@@ -12,21 +12,29 @@ from typing import Any
 from unstir.compare.verdict import Verdict
 
 
-def headline(verdict: Verdict) -> str:
-    """Who leads, in one sentence."""
+def headline(verdict: Verdict, gaussian: str | None = None) -> str:
+    """Who leads, in one or two sentences; and whether the lead is worth anything beside `gaussian`."""
     first, *ties = verdict.leaders
     what = verdict.question.what
     value = number(verdict.values[first])
     if not ties and not verdict.behind:
-        return f"{first} stands alone: its {what} is {value}."
-    if not ties:
+        said = f"{first} stands alone: its {what} is {value}."
+    elif not ties:
         rest = "the other process" if len(verdict.behind) == 1 else "every other process"
-        return f"{first} is best, ahead of {rest} by more than noise ({what}: {value})."
-    tied = f"{listed(verdict.leaders)} cannot be told apart: their differences in {what} are within noise"
-    if not verdict.behind:
-        return f"{tied}. No process wins."
-    verb = "is" if len(verdict.behind) == 1 else "are"
-    return f"{tied}. {listed(verdict.behind)} {verb} behind {first} by more than noise."
+        said = f"{first} is best, ahead of {rest} by more than noise ({what}: {value})."
+    else:
+        said = (
+            f"{listed(verdict.leaders)} cannot be told apart: their differences in {what} are within noise."
+        )
+        if verdict.behind:
+            verb = "is" if len(verdict.behind) == 1 else "are"
+            said += f" {listed(verdict.behind)} {verb} behind {first} by more than noise."
+        else:
+            said += " No process wins."
+    fit = None if gaussian is None else verdict.difference(first, gaussian)
+    if fit is not None and fit.high >= 0:
+        said += f" But a {gaussian} does {'as well' if fit.is_zero else 'better'}."
+    return said
 
 
 def margins(verdict: Verdict) -> list[str]:
@@ -35,16 +43,21 @@ def margins(verdict: Verdict) -> list[str]:
     for name in (*verdict.leaders[1:], *verdict.behind):
         interval = verdict.difference(name, first)
         if interval is not None:
-            ends = f"{signed(interval.low)} to {signed(interval.high)}"
-            noise = "; within noise" if interval.is_zero else ""
-            found.append(f"{name} less {first}: {signed(interval.value)} ({ends}{noise})")
+            noise = ": within noise" if interval.is_zero else ""
+            found.append(
+                f"{verdict.question.name.capitalize()}, {name} minus {first}: {signed(interval.value)}, "
+                f"interval {signed(interval.low)} to {signed(interval.high)}{noise}"
+            )
     return found
 
 
 def against(verdict: Verdict, gaussian: str, real: str) -> list[str]:
     """How processes stand to the Gaussian fit and to real data."""
     processes = (*verdict.leaders, *verdict.behind)
-    better, worse, level, reached = [], [], [], []
+    better: list[str] = []
+    worse: list[str] = []
+    level: list[str] = []
+    reached: list[str] = []
     for name in processes:
         interval = verdict.difference(name, gaussian)
         if interval is not None:
@@ -116,8 +129,8 @@ def number(value: float) -> str:
 
 
 def signed(value: float) -> str:
-    """`number` with its sign, and a true minus."""
-    return ("+" if value > 0 else "−" if value < 0 else "") + f"{abs(value):.3g}"
+    """Two figures that count, with their sign and a true minus."""
+    return ("+" if value > 0 else "−" if value < 0 else "") + f"{abs(value):.2g}"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -78,12 +78,10 @@ class Subprocess(Job):
         self._listener.start()
 
     def _listen(self) -> None:
-        assert self._process.stderr is not None
-        self._last.extend(line for line in self._process.stderr if line.strip())
+        self._last.extend(line for line in self._process.stderr or () if line.strip())
 
     def reports(self) -> Iterator[Report]:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
+        for line in self._process.stdout or ():
             with suppress(ValueError, TypeError):
                 value = json.loads(line)
                 if "error" in value:

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 EVALUATIONS = (5, 10, 20, 40)
 FEWEST = 20  # items of each kind that a comparison needs
-_SAMPLES = {"table": 5000}  # a tail shows in thousands of rows
+_SAMPLES = {"table": 10_000}  # a tail shows in thousands of rows
+COMPARED = 1000  # items of each set, at most, whose pairs are measured
 _USUAL_SAMPLES = 1000
 _VERSION = 1
 _PLAN = "compare.json"
@@ -116,7 +117,7 @@ def make_plan(
         minutes: of training for each process.
         steps: of training for each, in its place.
         seed: of everything random, the same for all.
-        samples: to draw of each process; 1,000 by default, 5,000 of a table, whose tails are measured.
+        samples: to draw of each process; 1,000 by default, 10,000 of a table, whose tails are measured.
         evaluations: of the field, at which quality is measured too.
         features: `pixels`, `standard`, `pca:K` or `logits`; `pixels` by default, for tables `standard`.
         draws: resamplings behind each interval, at least 50.
@@ -214,8 +215,7 @@ def read_plan(out: Path) -> Plan:
     try:
         values = read_record(out)["plan"]
         plan = Plan(**values)
-        lists = {key: tuple(getattr(plan, key)) for key in ("processes", "evaluations")}
-        return replace(plan, **lists)
+        return replace(plan, processes=tuple(plan.processes), evaluations=tuple(plan.evaluations))
     except (KeyError, TypeError):
         raise InputError(f"out {out}: its {_PLAN} is damaged; choose another folder") from None
 

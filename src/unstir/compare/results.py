@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unstir.compare.plan import FEWEST, Plan
+from unstir.compare.plan import COMPARED, FEWEST, Plan
 from unstir.compare.verdict import Question, Verdict, judge
 from unstir.compare.worker import DRAWN, DRAWN_JSON, USUAL
 from unstir.data import Dataset
@@ -27,7 +27,6 @@ from unstir.measure.bootstrap import Estimate
 from unstir.measure.intervals import TailYardstick, Yardstick, copies
 
 GAUSSIAN, REAL = "Gaussian fit", "real data"
-_COMPARED = 1000  # items of each set whose pairs are measured
 _NEAR = 200  # points of a curve of nearest distances
 HEAVY = 6.0  # tail index below which a table counts as heavy-tailed
 QUALITY = Question("energy_distance", "quality", "energy distance to the held-out data")
@@ -97,7 +96,7 @@ def measure(
         watch: called with the name of each row as its turn comes.
     """
     train, heldout, rows = sets.train, sets.heldout, sets.rows(plan)
-    n = min(_COMPARED, plan.samples, len(heldout), len(train))
+    n = min(COMPARED, plan.samples, len(heldout), len(train))
 
     def part(values: Tensor, count: int = n) -> Tensor:
         return _coordinates(values[:count], train)
@@ -238,7 +237,7 @@ def _cost(path: Path) -> dict[str, Any]:
     return value
 
 
-def _losses(path: Path) -> dict[str, list[float]]:
+def _losses(path: Path) -> dict[str, list[Any]]:
     """Loss by step and second, smoothed over a fiftieth of the run, 300 points at most."""
     steps, seconds, losses = [], [], []
     for line in (path / "metrics.jsonl").read_text("utf-8", errors="replace").splitlines():

@@ -1,4 +1,6 @@
-"""Train one process of a comparison and draw its samples: `python -m unstir.compare.worker OUT NUMBER DEVICE`.
+"""Train one process of a comparison and draw its samples.
+
+    python -m unstir.compare.worker OUT NUMBER DEVICE
 
 A process of its own for each, so that its peak memory is its own and several devices work at once. It says
 how far it is in lines of JSON on standard output, stops with all work kept on SIGINT or when its parent is
@@ -19,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unstir.compare.plan import Plan, read_plan
+from unstir.compare.plan import COMPARED, Plan, read_plan
 from unstir.errors import InputError
 
 if TYPE_CHECKING:
@@ -116,23 +118,28 @@ def _draw(plan: Plan, run: Run, session: Session, say: Say) -> None:
     tensors: dict[str, torch.Tensor] = {}
     seconds: dict[str, float] = {}
     told = [0.0]
-    for place, (name, steps) in enumerate(wanted.items()):
+    # Few evaluations are held against pairs alone; the usual number against tails too.
+    counts = {name: plan.samples if name == USUAL else min(plan.samples, COMPARED) for name in wanted}
+    total = sum(counts[name] * steps for name, steps in wanted.items())
+    before = 0
+    for name, steps in wanted.items():
 
-        def watch(progress: Any, place: int = place) -> None:  # noqa: ANN401
+        def watch(progress: Any, before: int = before) -> None:  # noqa: ANN401
             if (now := time.monotonic()) - told[0] >= _EVERY:
                 told[0] = now
-                part = progress.first + len(progress.step.state) * progress.step.index / progress.steps
-                say(Report("sampling", min((place + part / plan.samples) / len(wanted), 1.0)))
+                part = progress.first * progress.steps + len(progress.step.state) * progress.step.index
+                say(Report("sampling", min((before + part) / total, 1.0)))
 
         began = time.perf_counter()
         try:
             with using_threads(session.config.threads):
-                found = run.sample(plan.samples, steps=steps, seed=plan.seed, watch=watch)
+                found = run.sample(counts[name], steps=steps, seed=plan.seed, watch=watch)
         except InputError:
             if name == USUAL:
                 raise
             continue  # too few steps for this process: its curve begins later
         tensors[name], seconds[name] = found.contiguous(), time.perf_counter() - began
+        before += counts[name] * steps
     write_bytes(run.path / DRAWN, save(tensors))
     device = trainer.data.device
     spent = trainer.budget.spent

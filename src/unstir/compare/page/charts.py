@@ -1,4 +1,4 @@
-"""Charts as Plotly figures, without colours of their own ground: the page's script gives them those of its scheme.
+"""Charts as Plotly figures. The page's script gives them the colours of its scheme.
 
 Distances near the floor may be negative, and others are ten times larger: their axis is √, signed,
 
@@ -8,6 +8,7 @@ Distances near the floor may be negative, and others are ten times larger: their
 from __future__ import annotations
 
 import html
+import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -44,8 +45,8 @@ def plain(name: str) -> str:
 
 
 def forest(rows: Mapping[str, Mapping[str, float]], look: Looks, title: str) -> Figure:
-    """Figures with their intervals, one below the other; a dotted line at the best process is left to the eye."""
-    figure = _figure(x={"title": title}, height=58 + 44 * len(rows))
+    """Figures with their intervals, one below the other."""
+    figure = _figure(x={"title": title}, height=max(340, 58 + 40 * len(rows)))
     names = list(rows)
     for name, row in rows.items():
         ends = [_signed(row[key]) for key in ("value", "low", "high")]
@@ -108,6 +109,20 @@ def lines(
     return figure
 
 
+def survival(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], look: Looks) -> Figure:
+    """The share of rows beyond a size, both on scales of powers."""
+    figure = lines(
+        curves, look, x="size of a row (robust units)", y="share of rows beyond", log_x=True, log_y=True
+    )
+    least = min(share for _, shares in curves.values() for share in shares)
+    ticks = [10.0**power for power in range(0, math.floor(math.log10(least)) - 1, -1)]
+    figure.update_yaxes(tickvals=ticks, ticktext=[f"{100 * tick:g} %" for tick in ticks])
+    most = max(max(sizes) for sizes, _ in curves.values())
+    if most > 20:
+        figure.update_xaxes(dtick=1)
+    return figure
+
+
 def by_evaluations(
     curves: Mapping[str, Sequence[Mapping[str, float]]], floors: Mapping[str, float], look: Looks
 ) -> Figure:
@@ -163,7 +178,7 @@ def histogram(
 ) -> Figure:
     """Densities of one column: held-out data as a ground, the rows as steps over it."""
     figure = _figure(height=210)
-    middles = [(a + b) / 2 for a, b in zip(edges, edges[1:], strict=False)]
+    middles = [(a + b) / 2 for a, b in itertools.pairwise(edges)]
     figure.add_bar(
         x=_short(middles),
         y=_short(real),
@@ -232,10 +247,10 @@ def _signed_ticks(values: Sequence[float]) -> dict[str, list[Any]]:
     rounded = [m * 10.0**e for e in range(-9, 9) for m in (1, 2, 5)]
     ticks = [0.0]
     for value in rounded:
-        if value <= high * 1.02 and _signed(value) - _signed(max(ticks)) > span / 7:
+        if value <= high * 1.02 and _signed(value) - _signed(max(ticks)) > span / 5.5:
             ticks.append(value)
     for value in rounded:
-        if -value >= low * 1.02 and _signed(min(ticks)) - _signed(-value) > span / 7:
+        if -value >= low * 1.02 and _signed(min(ticks)) - _signed(-value) > span / 5.5:
             ticks.append(-value)
     return {"tickvals": [_signed(t) for t in ticks], "ticktext": [f"{t:g}".replace("-", "−") for t in ticks]}
 

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from unstir.compare.page import charts
-from unstir.compare.results import HEAVY
 from unstir.data import Dataset
 from unstir.measure.tails import Shadows
 
@@ -53,19 +52,6 @@ def survival(
         sizes = shadows.sizes(values[:, numbers])[:, 0].numpy()
         found[name] = (np.quantile(sizes, 1 - shares.numpy()).tolist(), shares.tolist())
     return found
-
-
-def tail_words(index: float) -> list[str]:
-    """What the tail index of the held-out rows says."""
-    if index >= HEAVY:
-        return [
-            f"The held-out rows have a tail index of {index:.1f}: rare rows are not much larger than common ones, and "
-            "the tails decide nothing here."
-        ]
-    return [
-        f"The held-out rows are heavy-tailed: their tail index is {index:.1f} (rows larger by ten are rarer by "
-        f"about ten to the {index:.0f}). Averages over all rows hardly see such rows; these figures do."
-    ]
 
 
 def _density(values: np.ndarray[Any, Any], edges: np.ndarray[Any, Any]) -> list[float]:

@@ -141,7 +141,8 @@ def items(lines: Iterable[str]) -> str:
 
 
 def _table(head: str, body: Sequence[str]) -> str:
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
+    rows = "".join(body)
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 def _minus(value: str) -> str:

@@ -1,4 +1,4 @@
-"""Pictures of samples as data URIs: grids of images, clouds of points, lines of signals; their ground is clear."""
+"""Pictures of samples as data URIs: grids of images, clouds of points, lines of signals, clear around."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SIGNALS = 8
 
 
 def grid(values: Tensor, columns: int | None = None) -> str:
-    """Images uint8 `(n, channels, height, width)` side by side, each pixel one pixel: the page enlarges them."""
+    """Images uint8 `(n, channels, height, width)` side by side at their own size: the page enlarges them."""
     from PIL import Image
 
     n, _, height, width = values.shape

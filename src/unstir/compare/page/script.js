@@ -16,10 +16,11 @@
       layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
       layout.font = { family: "system-ui, sans-serif", size: narrow ? 11 : 12.5, color: soft };
       layout.hoverlabel = { bgcolor: card, bordercolor: soft, font: { color: ink } };
+      layout.modebar = { bgcolor: "rgba(0,0,0,0)", color: soft, activecolor: ink };
       layout.dragmode = false;
       for (const name of ["xaxis", "yaxis"]) {
         layout[name] = Object.assign({}, layout[name], {
-          gridcolor: grid, zerolinecolor: soft, linecolor: grid, fixedrange: true,
+          gridcolor: grid, zerolinecolor: soft, linecolor: grid, fixedrange: true, tickangle: 0,
         });
         if (layout[name].zeroline === undefined) layout[name].zeroline = false;
       }
