@@ -39,9 +39,10 @@ def main() -> None:
     run = unstir.load(arguments.run)
     _, heldout = run.data()
     reference = heldout.values.float() / (255 if run.info.kind == "image" else 1)
+    labels = run.labels(arguments.n)
     table, base = [], None
     for name, steps in ROWS:
-        x = unstir.sample(run.process, run.field, arguments.n, solver=name, steps=steps)
+        x = unstir.sample(run.process, run.field, arguments.n, solver=name, steps=steps, label=labels)
         values = run.scaling.to_data(x).float() / (255 if run.info.kind == "image" else 1)
         distance = measure.sliced_wasserstein(values, reference)
         if base is None:

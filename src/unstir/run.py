@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -314,7 +314,15 @@ class Run:
         if len(heldout) == 0:
             raise InputError("holdout=0: nothing was held out to compare with; train with holdout above 0")
         samples = self.sample(n, seed=seed, steps=steps, guidance=guidance, guide=guide)
-        return compare(samples, self.seen(train), self.seen(heldout), features=features, seed=seed)
+        return compare(
+            samples,
+            self.seen(train),
+            self.seen(heldout),
+            features=features,
+            seed=seed,
+            asked=self.labels(n, seed=seed),
+            names=self.classes,
+        )
 
 
 def compare(
@@ -324,13 +332,16 @@ def compare(
     *,
     features: str | FeatureSpace = "pixels",
     seed: int = 0,
+    asked: Tensor | None = None,
+    names: Sequence[str] = (),
 ) -> Evaluation | TextEvaluation:
     """`measure.evaluate` of samples against held-out data; `measure.evaluate_text` where they are text.
 
     A table with categories is compared by coordinates (`measurable`), to which `features` is fitted too, and
-    every table column by column beside.
+    every table column by column beside. Where samples were `asked` to be of classes, `(n,)` numbers of
+    `names`, a classifier says whether they are (`measure_classes`).
     """
-    from unstir.measure import compare_columns, evaluate, evaluate_text
+    from unstir.measure import compare_columns, evaluate, evaluate_text, measure_classes
 
     if heldout.kind == "text":
         return evaluate_text(samples, heldout.values, train.values, seed)
@@ -343,6 +354,13 @@ def compare(
         features=features,
         seed=seed,
     )
+    pairs = [_numbered(part, names) for part in (train, heldout)]
+    if asked is not None and pairs[0] is not None and pairs[1] is not None:
+        (ours, of), (theirs, theirs_of) = (
+            (measurable(part, train).values, numbers) for part, numbers in (pairs[0], pairs[1])
+        )
+        found = measure_classes(sets[0].values, asked, names, (ours, of), (theirs, theirs_of), seed=seed)
+        evaluation = replace(evaluation, classes=found)
     if heldout.kind != "table":
         return evaluation
     note = evaluation.features_note
@@ -351,6 +369,16 @@ def compare(
         features_note=note if sets[1] is heldout else f"{note}, of standardised columns and categories",
         columns=compare_columns(samples, heldout, train.values, seed=seed),
     )
+
+
+def _numbered(data: Dataset, names: Sequence[str]) -> tuple[Dataset, Tensor] | None:
+    """The items of the classes `names`, whatever their numbers were, and their numbers among these."""
+    if data.labels is None:
+        return None
+    rank = {name: number for number, name in enumerate(names)}
+    numbers = torch.tensor([rank.get(name, -1) for name in data.label_names])[data.labels]
+    index = (numbers >= 0).nonzero()[:, 0]
+    return (data.select(index), numbers[index]) if len(index) else None
 
 
 def load(

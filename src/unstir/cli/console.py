@@ -23,7 +23,7 @@ _loud = Console(stderr=True, highlight=False, soft_wrap=True)
 
 def say(*parts: str | tuple[str, str], console: Console = err) -> None:
     """Print one line of texts and (text, style) pairs, each as it is: no markup, and nothing unprintable."""
-    console.print(Text.assemble(*(_plain(p) if isinstance(p, str) else (_plain(p[0]), p[1]) for p in parts)))
+    console.print(Text.assemble(*(plain(p) if isinstance(p, str) else (plain(p[0]), p[1]) for p in parts)))
 
 
 def complain(error: InputError) -> None:
@@ -34,7 +34,8 @@ def complain(error: InputError) -> None:
     say(("error:", "bold red"), f" {place}{error}", console=_loud)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """A text in one line, with nothing that cannot be printed."""
     line = " ".join(text.splitlines())
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 

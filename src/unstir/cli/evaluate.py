@@ -9,7 +9,7 @@ import typer
 
 from unstir.cli.console import err, out, print_json, say, say_passed_over
 from unstir.cli.options import Guidance, Guide, Json, Seed, SolverName, Steps
-from unstir.cli.tables import FEWEST, print_baselines, print_evaluation
+from unstir.cli.tables import FEWEST, print_baselines, print_classes, print_evaluation
 from unstir.errors import InputError
 
 if TYPE_CHECKING:
@@ -86,7 +86,8 @@ def evaluate(
         if isinstance(space, str) or not baselines
         else _baselines(measurable(train, train), measurable(heldout, train), space, n, seed)
     )
-    evaluation = compare(values, train, heldout, features=space, seed=seed)
+    asked, names = (None, ()) if run is None else (run.labels(n, seed=seed), run.classes)
+    evaluation = compare(values, train, heldout, features=space, seed=seed, asked=asked, names=names)
     if picture is not None:
         with explained(picture):
             nearest_picture(values[:16], train.values, picture)
@@ -97,6 +98,7 @@ def evaluate(
         print_evaluation(evaluation)
     elif isinstance(evaluation, Evaluation):
         print_baselines(report, evaluation)
+        print_classes(evaluation)
     if picture is not None:
         say("open    ", (str(picture), "bold"), console=out)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from unstir.cli.console import out, say
+from unstir.cli.console import out, plain, say
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,6 +26,7 @@ _ROWS = (
     ("coverage", "coverage", "↑"),
 )
 _COLUMNS = 10  # shown
+_CLASSES = 10
 _NOVELTY = "distance to the nearest training item over that of held-out data (1 as new as they, 0 copies)"
 
 
@@ -42,8 +43,31 @@ def print_evaluation(evaluation: Evaluation | TextEvaluation) -> None:
         say(evaluation.features_note, console=out)
     if evaluation.columns is not None:
         _print_columns(evaluation.columns)
+    print_classes(evaluation)
     if evaluation.memorisation_ratio is not None:
         out.print(f"novelty {evaluation.memorisation_ratio:.2f}: {_NOVELTY}")
+
+
+def print_classes(evaluation: Evaluation) -> None:
+    """How many samples a classifier takes for the class asked for, and the classes where fewest are."""
+    from rich.table import Table
+    from rich.text import Text
+
+    report = evaluation.classes
+    if report is None:
+        return
+    asked = [row for row in report.classes if row.share is not None]
+    worst = sorted(asked, key=lambda row: row.share or 0)[:_CLASSES]
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column("taken for the class asked for ↑")
+    for column in ("samples", "real data"):
+        table.add_column(column, justify="right")
+    table.add_column("else most for")
+    table.add_row(f"all {report.asked:,} samples", f"{report.share:.1%}", f"{report.real:.1%}", "")
+    for row in worst:
+        real = "–" if row.real is None else f"{row.real:.1%}"
+        table.add_row(Text(plain(row.name)), f"{row.share:.1%}", real, Text(plain(row.mistaken or "")))
+    out.print(table)
 
 
 def _print_columns(report: ColumnReport) -> None:

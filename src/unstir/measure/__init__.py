@@ -1,6 +1,7 @@
 """Measure: distances between sample sets, what they overlap, what was memorised, and one report of all."""
 
 from unstir.measure.certificates import continuity_residual
+from unstir.measure.classes import ClassFigures, ClassReport, measure_classes
 from unstir.measure.columns import ColumnFigures, ColumnReport, compare_columns
 from unstir.measure.distances import energy_distance, median_bandwidth, mmd, sliced_wasserstein, wasserstein
 from unstir.measure.features import FeatureSpace, feature_space
@@ -11,6 +12,8 @@ from unstir.measure.memorisation import Memorisation, memorised, nearest, neares
 from unstir.measure.report import Evaluation, Figures, evaluate
 
 __all__ = [
+    "ClassFigures",
+    "ClassReport",
     "ColumnFigures",
     "ColumnReport",
     "Evaluation",
@@ -29,6 +32,7 @@ __all__ = [
     "feature_space",
     "frechet_distance",
     "gaussian_fit",
+    "measure_classes",
     "median_bandwidth",
     "memorised",
     "mmd",

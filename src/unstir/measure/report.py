@@ -19,6 +19,7 @@ from torch import Tensor
 
 from unstir.errors import InputError
 from unstir.measure._arrays import pair, real, subset, whole
+from unstir.measure.classes import ClassReport
 from unstir.measure.columns import ColumnReport
 from unstir.measure.distances import (
     EXACT_LIMIT,
@@ -85,6 +86,7 @@ class Evaluation:
         projections: of the sliced Wasserstein distance.
         seed: of subsets, directions and the baseline's draws.
         columns: of a table, column by column; None for others, and where it was not asked.
+        classes: whether samples are of the classes asked for; None where it was not asked.
     """
 
     samples: Figures
@@ -104,6 +106,7 @@ class Evaluation:
     projections: int
     seed: int
     columns: ColumnReport | None = None
+    classes: ClassReport | None = None
 
     def to_dict(self) -> dict[str, object]:
         """Numbers, strings, None and nested dicts of them, ready for `json.dumps`."""
