@@ -142,9 +142,10 @@ def test_every_option_of_train_is_a_field_and_the_reverse() -> None:
 GIVEN: dict[str, Any] = {
     "data": "swissroll", "partner": "two-moons", "process": "vp", "minutes": 3.5, "batch": 7,
     "network": "mlp",
-    "network_options": {"width": 8}, "labels": True, "label_dropout": 0.25, "sketch": 3, "optimizer": "adam", "lr": 0.25, "warmup": 0.5, "clip": 2.0, "ema": 0.125,
+    "network_options": {"width": 8}, "labels": True, "label_dropout": 0.25, "sketch": 3, "channels_last": True, "optimizer": "adam", "lr": 0.25, "warmup": 0.5, "clip": 2.0, "ema": 0.125,
     "precision": "bfloat16", "noise_mean": -0.5, "noise_std": 0.75, "holdout": 0.5, "seed": 11,
-    "device": "cpu", "threads": 2, "checkpoint_minutes": 0.5, "skip_bad": True,
+    "device": "cpu", "threads": 2, "checkpoint_minutes": 0.5, "skip_bad": True, "augment": "flip",
+    "label_column": "kind", "categorical": ("a", "b"), "track": "tensorboard",
 }  # fmt: skip
 
 
@@ -171,7 +172,9 @@ def as_options(values: dict[str, Any]) -> list[str]:
     options: list[str] = []
     for name, value in values.items():
         options.append("--" + name.replace("_", "-"))
-        if value is not True:
+        if isinstance(value, tuple):
+            options.append(",".join(value))
+        elif value is not True:
             options.append(json.dumps(value) if isinstance(value, dict) else str(value))
     return options
 
@@ -190,7 +193,7 @@ def test_a_file_gives_options_and_the_command_line_wins(
 ) -> None:
     import yaml
 
-    (place / "c.yaml").write_text(yaml.safe_dump(GIVEN))
+    (place / "c.yaml").write_text(yaml.safe_dump(GIVEN | {"categorical": ["a", "b"]}))
     file = ("--config", place / "c.yaml")
     assert started(*file).model_dump() == GIVEN | {"steps": None}
     changed = started(*file, "--seed", 12, "--lr", 1)

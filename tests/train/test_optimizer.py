@@ -50,6 +50,19 @@ def test_muon_moves_wide_matrices_orthogonally_and_adam_the_rest() -> None:
         )
 
 
+def test_weights_whose_channels_lie_last_move_as_others() -> None:
+    moved = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        module = network().to(memory_format=layout)
+        before = module[0].weight.detach().clone()
+        give_gradients(module, 0)
+        Optimizer(module.parameters(), "muon").step(0.01)
+        moved.append(module[0].weight.detach() - before)
+    difference = float((moved[0] - moved[1]).norm()) / float(moved[0].norm())
+    assert float(moved[1].norm()) > 0
+    assert difference < 0.05  # the sums of its bfloat16 products come in another order
+
+
 def test_it_goes_on_from_what_it_gave() -> None:
     module = network()
     optimizer = Optimizer(module.parameters(), "muon")

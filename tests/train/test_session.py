@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from unstir.data import Dataset
 from unstir.errors import InputError
 from unstir.train import TrainConfig, dump_config, load_checkpoint, make_config, read_config, session
+from unstir.train.arrangement import Arrangement
 from unstir.train.folder import read_info, read_run_config
 from unstir.train.session import Session, resume, start, stop_on_interrupt, training
 
@@ -476,7 +477,7 @@ def test_threads_are_chosen_used_kept_and_put_back(
     wanted: int,
 ) -> None:
     """All for a budget in steps, which is to repeat bit for bit; those that are faster for one in minutes."""
-    monkeypatch.setattr(session, "choose_threads", lambda work: work() or 1)
+    monkeypatch.setattr(session, "fastest", lambda *_, **__: Arrangement(False, False, 1))
     this = start(config(**budget, **given), tmp_path, points)
     assert read_run_config(tmp_path).threads == wanted
     assert torch.get_num_threads() == 4
@@ -485,7 +486,7 @@ def test_threads_are_chosen_used_kept_and_put_back(
         if step.index == 2:
             signal.raise_signal(signal.SIGINT)
     assert torch.get_num_threads() == 4
-    monkeypatch.setattr(session, "choose_threads", lambda _work: pytest.fail("measured again"))
+    monkeypatch.setattr(session, "fastest", lambda *_, **__: pytest.fail("measured again"))
     walk = training(resume(tmp_path, points))
     next(walk, None)
     walk.close()  # type: ignore[attr-defined]

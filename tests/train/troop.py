@@ -21,7 +21,7 @@ import torch
 
 from unstir.data import Dataset
 from unstir.errors import InputError
-from unstir.run import load
+from unstir.run import Run, load
 from unstir.train import TrainConfig, make_config, session
 from unstir.train.cluster import joined
 from unstir.train.session import Session
@@ -79,15 +79,14 @@ def families(folder: Path) -> None:
 
 def killed_writing() -> None:
     """Die in the middle of the next checkpoint."""
-    left, plain = [3], os.fsync
+    left = [3]
 
-    def fsync(handle: int) -> None:
+    def fsync(_file: object) -> None:
         left[0] -= 1
         if not left[0]:
             os.kill(os.getpid(), signal.SIGKILL)
-        plain(handle)
 
-    os.fsync = fsync
+    os.fsync = fsync  # type: ignore[assignment]
 
 
 def draw(folder: Path, runs: Path) -> None:
@@ -96,9 +95,11 @@ def draw(folder: Path, runs: Path) -> None:
     for process in ("edm", "coins"):
         run = load(runs / process)
         for n in (1, 7):
-            samples = members.drawn(
-                n, lambda low, high, run=run: run.sample(high - low, steps=4, seed=3, first=5 + low)
-            )
+
+            def part(low: int, high: int, run: Run = run) -> torch.Tensor:
+                return run.sample(high - low, steps=4, seed=3, first=5 + low)
+
+            samples = members.drawn(n, part)
             if samples is not None:
                 torch.save(samples, folder / f"{process}-{n}.pt")
 
@@ -173,7 +174,8 @@ def _finish(job: Job) -> None:
 
 def main(folder: Path) -> None:
     torch.set_num_threads(1)
-    os.fsync = lambda _file: None  # the disk may be busy
+    os.fsync = lambda fd: None  # the disk may be busy
+    session.start(config({}), folder / "warm-up", data())  # what is imported here no fork has to
     one, two, ends = folder / "one", folder / "two", {}
     for path in (one, two, folder / "samples"):
         path.mkdir()

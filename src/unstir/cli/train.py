@@ -48,6 +48,9 @@ def train(
     augment: Annotated[
         str | None, typer.Option(help="Transform images at random: none (default), flip, edm or edm:p=0.15.")
     ] = None,
+    channels_last: Annotated[
+        bool | None, typer.Option(help="How convolutions lie in memory; by default what is faster.")
+    ] = None,
     warmup: Annotated[float | None, typer.Option(help="Share of the run over which lr rises.")] = None,
     clip: Annotated[float | None, typer.Option(help="Largest norm of the gradient.")] = None,
     ema: Annotated[float | None, typer.Option(help="Width of the averaged weights, a share.")] = None,
@@ -104,8 +107,8 @@ def train(
             "network_options": _options_json(network_options), "labels": labels,
             "label_column": label_column,
             "categorical": None if categorical is None else categorical.split(","),
-            "label_dropout": label_dropout, "skip_bad": skip_bad, "sketch": sketch, "optimizer": optimizer,
-            "track": track,
+            "label_dropout": label_dropout, "skip_bad": skip_bad, "sketch": sketch,
+            "channels_last": channels_last, "optimizer": optimizer, "track": track,
         }.items()
         if value is not None
     }  # fmt: skip

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
@@ -12,7 +11,6 @@ from unstir.errors import InputError
 from unstir.train.cluster import forced_to_cpu, local_rank
 
 _DEVICES = ("cpu", "cuda", "mps")
-_PATIENCE = 1.1  # all threads must be beaten by this much
 
 
 def choose_device(name: str) -> torch.device:
@@ -53,22 +51,6 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     return False
 
 
-def choose_threads(work: Callable[[], object]) -> int:
-    """How many threads do `work` fastest: all there are, or one.
-
-    On a machine that others use too, small parallel operations wait for each other's time slices and can be
-    a hundred times slower than on one thread alone.
-    """
-    most = torch.get_num_threads()
-    if most == 1:
-        return 1
-    try:
-        alone, together = (_fastest(work, threads) for threads in (1, most))
-    finally:
-        torch.set_num_threads(most)
-    return 1 if alone * _PATIENCE < together else most
-
-
 @contextmanager
 def using_threads(threads: int | None) -> Iterator[None]:
     """So many threads of the CPU within the block, where a number is given."""
@@ -78,15 +60,3 @@ def using_threads(threads: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _fastest(work: Callable[[], object], threads: int) -> float:
-    torch.set_num_threads(threads)
-    best = float("inf")
-    for _ in range(3):
-        start = time.perf_counter()
-        work()
-        best = min(best, time.perf_counter() - start)
-        if best > 1:
-            break
-    return best

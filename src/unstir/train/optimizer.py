@@ -33,7 +33,7 @@ class Optimizer:
         wide = [i for i, p in enumerate(self._parameters) if name == "muon" and _is_wide(p)]
         narrow = [i for i in range(len(self._parameters)) if i not in set(wide)]
         # Muon takes matrices alone: views of the same numbers, whose gradients are lent at each step.
-        self._views = {i: nn.Parameter(self._parameters[i].detach().flatten(1)) for i in wide}
+        self._views = {i: nn.Parameter(_as_matrix(self._parameters[i].detach())) for i in wide}
         self._parts: list[tuple[torch.optim.Optimizer, list[int], float]] = []
         if wide:
             muon = torch.optim.Muon(self._views.values(), weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
@@ -46,7 +46,7 @@ class Optimizer:
         """Change the parameters by their gradients."""
         for index, view in self._views.items():
             gradient = self._parameters[index].grad
-            view.grad = None if gradient is None else gradient.flatten(1)
+            view.grad = None if gradient is None else _as_matrix(gradient, like=self._parameters[index])
         for part, _, share in self._parts:
             for group in part.param_groups:
                 group["lr"] = share * lr
@@ -88,6 +88,12 @@ class Optimizer:
         for part, places, _ in self._parts:
             state = {i: entries[place] for i, place in enumerate(places) if place in entries}
             part.load_state_dict({"state": state, "param_groups": part.state_dict()["param_groups"]})
+
+
+def _as_matrix(weight: Tensor, like: Tensor | None = None) -> Tensor:
+    """A row an output: of a weight itself a view, whether its channels lie first or last."""
+    lies_last = not (weight if like is None else like).is_contiguous()
+    return (weight.movedim(1, -1) if lies_last else weight).flatten(1)
 
 
 def _is_wide(parameter: Tensor) -> bool:

@@ -25,6 +25,7 @@ from unstir.data import load as load_data
 from unstir.errors import InputError
 from unstir.fields import LearnedField, field_class
 from unstir.physics import Process
+from unstir.train.arrangement import Arrangement, fastest
 from unstir.train.checkpoint import has_checkpoints, load_checkpoint, save_checkpoint, set_aside
 from unstir.train.cluster import Cluster, joined
 from unstir.train.config import TrainConfig, make_config
@@ -41,7 +42,7 @@ from unstir.train.folder import (
     write_folder,
 )
 from unstir.train.loop import Trainer, TrainStep
-from unstir.train.machine import choose_device, choose_threads, has_fast_bfloat16, using_threads
+from unstir.train.machine import choose_device, has_fast_bfloat16, using_threads
 from unstir.train.optimizer import USUAL_LR
 from unstir.train.source import as_read, read_data
 from unstir.train.storage import clear_parts, explained, write_text
@@ -51,6 +52,7 @@ from unstir.train.tracking import check_tracker, tracking
 _CONVOLUTIONS = ("patch-unet", "unet", "dit")
 _METRICS_EVERY = 0.5  # seconds
 _IMAGES = 64  # a step
+_MEASURED = 4096  # items that a measured step may be taken from
 _PER_COMPONENT = 50  # items for each component of a sketch
 _PART = 4096  # items scaled at once
 
@@ -92,7 +94,7 @@ def start(
     Raises:
         InputError: bad data or options, or a folder that holds a run.
     """
-    cluster = joined()
+    cluster, asked = joined(), config
     path = cluster.led(lambda: _unused(path))
     check_tracker(config.track)
     if config.network == "custom" and network is None:
@@ -128,10 +130,11 @@ def start(
     info = _info(data, train, coder, process, labelled=labelled, place=place)
     field = make_field(config, info, process, network).to(device)
     field.prepare(items.to(device), train.labels if labelled else None)
-    trainer = _trainer(config, field, items, train.labels if labelled else None, cluster)
-    # In a cluster threads are the launcher's to share out, again at each launch.
-    if config.threads is None and device.type == "cpu" and cluster.size == 1:
-        config = make_config(config.model_dump() | {"threads": _threads(trainer)})
+    labels = train.labels if labelled else None
+    # In a cluster threads are the launcher's to share out, again at each launch, and all must do the same.
+    if cluster.size == 1:
+        config = make_config(config.model_dump() | _arranged(asked, config, field, items, labels))
+    trainer = _trainer(config, field, items, labels, cluster)
     cluster.led(lambda: write_folder(path, config, info, process))
     return Session(path, config, info, train, heldout, trainer)
 
@@ -341,6 +344,8 @@ def _trainer(
 ) -> Trainer:
     """A trainer with its data where the field is."""
     device = next(field.parameters()).device
+    if config.channels_last:
+        Arrangement(False, True, 1).prepare(field)
     labels = None if labels is None else labels.to(device)
     bfloat16 = config.precision == "bfloat16"
     return Trainer(config, field, items.to(device), labels, bfloat16=bfloat16, cluster=cluster)
@@ -363,21 +368,30 @@ def model_units(coder: Coder, values: torch.Tensor) -> torch.Tensor:
     return items
 
 
-def _threads(trainer: Trainer) -> int:
-    """All threads for a budget in steps, so that it repeats bit for bit; else those that are faster."""
-    if trainer.config.minutes is None:
-        return torch.get_num_threads()
-    n = trainer.field.items(trainer.config.batch)
-    batch, label = trainer.data[:n], None if trainer.labels is None else trainer.labels[:n]
-    generator = torch.Generator().manual_seed(0)
-
-    @torch.no_grad()
-    def forward() -> None:
-        with torch.autocast(batch.device.type, torch.bfloat16, enabled=trainer.bfloat16):
-            trainer.field.loss(batch, generator, label)
-
-    trainer.field.eval()  # nothing that a network keeps of its batches may change
-    return choose_threads(forward)
+def _arranged(
+    asked: TrainConfig,
+    config: TrainConfig,
+    field: LearnedField[Any],
+    items: torch.Tensor,
+    labels: torch.Tensor | None,
+) -> dict[str, Any]:
+    """Options that say how the machine works fastest, as measured where the user leaves them open."""
+    device = next(field.parameters()).device
+    usual = Arrangement(
+        config.precision == "bfloat16", bool(config.channels_last), config.threads or torch.get_num_threads()
+    )
+    free = {"threads"} if asked.threads is None and device.type == "cpu" else set()
+    if config.network in _CONVOLUTIONS:
+        free |= {"bfloat16"} if asked.precision == "auto" and has_fast_bfloat16(device) else set()
+        free |= {"channels_last"} if asked.channels_last is None else set()
+    if config.minutes is not None and free:
+        labels = None if labels is None else labels[:_MEASURED].to(device)
+        usual = fastest(field, items[:_MEASURED].to(device), labels, usual, free=free)
+    return {
+        "threads": usual.threads if device.type == "cpu" else config.threads,
+        "precision": "bfloat16" if usual.bfloat16 else "float32",
+        "channels_last": usual.channels_last,
+    }
 
 
 def _cut_metrics(path: Path, step: int) -> None:

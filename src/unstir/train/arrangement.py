@@ -1,0 +1,88 @@
+"""How a machine does a network's arithmetic fastest: measured at the start of a run, kept in its config.yaml.
+
+One thing after the other: bfloat16 or float32, channels last or first, all threads or one. The usual stays
+unless another is clearly faster. A budget in steps takes it unmeasured, so as to repeat bit for bit.
+`torch.compile` is not among them: on a processor it takes a minute and a half and gained nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unstir.fields import LearnedField
+from unstir.train.machine import using_threads
+
+_PATIENCE = 1.1  # the usual one must be beaten by this much
+_ITEMS = 32  # of a batch, whose loss and gradient are timed
+_LONG = 1.0  # seconds, above which once is enough
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """What does not change the result but for rounding.
+
+    Attributes:
+        bfloat16: whether the network's arithmetic is autocast.
+        channels_last: whether weights of convolutions lie with their channels last.
+        threads: of the CPU.
+    """
+
+    bfloat16: bool
+    channels_last: bool
+    threads: int
+
+    def prepare(self, field: LearnedField[Any]) -> None:
+        """Lay a field's weights as this says: before an optimiser takes them."""
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        field.network.to(memory_format=layout)  # type: ignore[call-overload]  # torch's types leave it out
+
+
+def fastest(
+    field: LearnedField[Any], items: Tensor, labels: Tensor | None, usual: Arrangement, *, free: set[str]
+) -> Arrangement:
+    """The fastest for a step of `items` `(n, *shape)`, with only the attributes in `free` changed."""
+    batch = items[: field.items(_ITEMS)]
+    label = None if labels is None else labels[: len(batch)]
+    best, least = usual, _seconds(field, batch, label, usual)
+    others: dict[str, bool | int] = {
+        "bfloat16": not usual.bfloat16,
+        "channels_last": not usual.channels_last,
+        "threads": 1,
+    }
+    for name, value in others.items():
+        if name not in free or getattr(usual, name) == value:
+            continue
+        other = replace(best, **{name: value})  # type: ignore[arg-type]  # each of its own kind
+        seconds = _seconds(field, batch, label, other)
+        if seconds * _PATIENCE < least:
+            best, least = other, seconds
+    best.prepare(field)
+    return best
+
+
+def _seconds(
+    field: LearnedField[Any], batch: Tensor, label: Tensor | None, arrangement: Arrangement
+) -> float:
+    """Of one loss and its gradient, the least of three."""
+    arrangement.prepare(field)
+    field.eval()  # nothing that a network keeps of its batches may change
+    parameters = [p for p in field.parameters() if p.requires_grad]
+    least = float("inf")
+    with using_threads(arrangement.threads):
+        for _ in range(4):
+            start = time.perf_counter()
+            with torch.autocast(batch.device.type, torch.bfloat16, enabled=arrangement.bfloat16):
+                loss = field.loss(batch, torch.Generator().manual_seed(0), label)
+            torch.autograd.grad(loss, parameters, allow_unused=True)
+            if batch.device.type == "cuda":
+                torch.cuda.synchronize(batch.device)
+            seconds = time.perf_counter() - start
+            least = min(least, seconds)
+            if seconds > _LONG:
+                break
+    return least

@@ -1,0 +1,89 @@
+"""How the arithmetic is arranged: the faster is taken, and what is learned is the same."""
+
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import unstir
+from unstir import physics
+from unstir.fields import NeuralField, build_network
+from unstir.train.arrangement import Arrangement, fastest
+from unstir.train.optimizer import Optimizer
+
+
+class Slow(nn.Module):
+    """A network that is slow in float32, on one thread, or with channels last, as it is told."""
+
+    def __init__(self, slow: str) -> None:
+        super().__init__()
+        self.slow = slow
+        self.weight = nn.Parameter(torch.ones(2, 2, 3, 3))
+
+    def forward(self, x: Tensor, noise: Tensor, label: Tensor | None = None) -> Tensor:
+        is_last = not self.weight.is_contiguous()
+        told = {
+            "float32": not torch.is_autocast_enabled("cpu"),
+            "bfloat16": torch.is_autocast_enabled("cpu"),
+            "first": not is_last,
+            "threads": torch.get_num_threads() > 1,
+        }
+        time.sleep(0.08 if told[self.slow] else 0.02)
+        return x * self.weight.mean()
+
+
+USUAL = Arrangement(bfloat16=False, channels_last=False, threads=2)
+
+
+@pytest.mark.parametrize(
+    ("slow", "free", "wanted"),
+    [
+        ("float32", {"bfloat16"}, Arrangement(True, False, 2)),
+        ("bfloat16", {"bfloat16"}, USUAL),
+        ("first", {"bfloat16", "channels_last"}, Arrangement(False, True, 2)),
+        ("float32", set(), USUAL),
+        ("threads", {"threads"}, Arrangement(False, False, 1)),
+        ("threads", {"bfloat16"}, USUAL),
+    ],
+)
+def test_what_is_clearly_faster_is_taken(slow: str, free: set[str], wanted: Arrangement) -> None:
+    field = NeuralField(Slow(slow), physics.edm(), shape=(2, 4, 4))
+    before = torch.get_num_threads()
+    assert fastest(field, torch.randn(8, 2, 4, 4), None, USUAL, free=free) == wanted
+    assert torch.get_num_threads() == before
+    assert field.network.weight.grad is None
+
+
+def test_channels_last_trains_to_the_same_weights() -> None:
+    weights = []
+    for last in (False, True):
+        torch.manual_seed(0)
+        network = build_network("patch-unet", (1, 8, 8), {"width": 16})
+        field = NeuralField(network, physics.edm(), shape=(1, 8, 8))
+        Arrangement(False, last, 1).prepare(field)
+        optimizer = Optimizer(field.parameters(), "adam")
+        for step in range(3):
+            loss = field.loss(torch.ones(8, 1, 8, 8), torch.Generator().manual_seed(step))
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step(1e-3)
+        weights.append([p.detach() for p in network.parameters()])
+    wide = [p for p in weights[1] if p.ndim == 4 and p.shape[2] == 3]
+    assert all(p.is_contiguous(memory_format=torch.channels_last) for p in wide)
+    for a, b in zip(*weights, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-4, rtol=0)
+
+
+def test_a_run_keeps_what_was_measured(tmp_path: Path) -> None:
+    run = unstir.fit("edm", "digits", minutes=0.01, out=tmp_path / "run", network="patch-unet:small")
+    assert run.config.threads in (1, torch.get_num_threads())
+    assert run.config.channels_last is not None
+    assert run.config.precision in ("bfloat16", "float32")
+
+
+def test_a_budget_in_steps_is_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unstir.train.session.fastest", None)
+    run = unstir.fit("edm", "digits", steps=1, out=tmp_path / "run", network="patch-unet:small")
+    assert run.config.channels_last is False
