@@ -109,8 +109,11 @@ def is_right(line: str) -> bool:
 
 
 def _common(run: unstir.Run, solver: str) -> dict[str, object]:
-    data, heldout = (run.scaling.to_model(part.values) for part in run.data())
-    nats = nats_bound(run.process, run.field, heldout, torch.Generator().manual_seed(0), terms=TERMS)  # type: ignore[arg-type]
+    parts = run.data()
+    data, heldout = (run.scaling.to_model(part.values) for part in parts)
+    label = parts[1].labels if run.classes else None  # a class that is told says a little of the image
+    generator = torch.Generator().manual_seed(0)
+    nats = nats_bound(run.process, run.field, heldout, generator, label=label, terms=TERMS)  # type: ignore[arg-type]
     return {
         "data": run.config.data,
         "process": run.process.name,

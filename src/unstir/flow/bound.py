@@ -28,6 +28,7 @@ def nats_bound(
     data: Tensor,
     generator: torch.Generator,
     *,
+    label: Tensor | None = None,
     times: Sequence[float] | None = None,
     terms: int | None = None,
     batch: int = 256,
@@ -39,6 +40,7 @@ def nats_bound(
         field: p(x_0 = k | x_t).
         data: states `(n, *shape)`.
         generator: of the states on the way.
+        label: their class numbers `(n,)`; by default the bound is that of all classes together.
         times: falling, from T to 0, as the sampler walks; by default all T steps.
         terms: how many of the sum's terms to draw for each item, one in each even share; all by default.
         batch: items at once.
@@ -55,7 +57,8 @@ def nats_bound(
     if not 1 <= terms <= count:
         raise InputError(f"terms={terms}: give 1 to {count}, the number of steps")
     parts = []
-    for items in torch.split(data, batch):
+    for at, items in zip(range(0, len(data), batch), torch.split(data, batch), strict=True):
+        of = None if label is None else label[at : at + batch].to(items.device)
         known, total = items.cpu(), torch.zeros(len(items), dtype=torch.float64)
         for i in range(terms):
             uniform = torch.rand(len(items), generator=generator, dtype=torch.float64)
@@ -63,7 +66,7 @@ def nats_bound(
             index = ((i + uniform) * (count / terms)).long().clamp_max(count - 1) if terms < count else i
             t, s = (grid[index + k].expand(len(items)) for k in (0, 1))
             x = process.perturb(known, t, generator)
-            prediction = field(x.to(items.device), t.float().to(items.device), None).cpu().double()
+            prediction = field(x.to(items.device), t.float().to(items.device), of).cpu().double()
             total += divergence(process, known, x, s, t, prediction)
         parts.append(total * (count / terms))
     return torch.cat(parts)
