@@ -8,6 +8,7 @@ part at a time, where the result fits. Nothing is unpickled.
 from __future__ import annotations
 
 import math
+import tokenize
 import warnings
 from pathlib import Path
 
@@ -22,7 +23,10 @@ from unstir.data.wording import reason, shown
 from unstir.errors import InputError
 
 _PART = 2**26  # bytes looked at once
-_HEADER = (ValueError, TypeError, SyntaxError, OSError, EOFError, MemoryError, OverflowError, RecursionError)
+_HEADER = (
+    ValueError, TypeError, SyntaxError, tokenize.TokenError, OSError, EOFError, MemoryError, OverflowError,
+    RecursionError,
+)  # fmt: skip
 
 
 def read_mapped(path: Path, name: str) -> Dataset:
@@ -34,13 +38,11 @@ def read_mapped(path: Path, name: str) -> Dataset:
     """
     what = shown(path)
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = np.lib.format.open_memmap(path, mode="r")
     except _HEADER as error:
         raise InputError(
             f"{what} is no whole .npy array of numbers ({reason(error)}): copy or write it again with np.save"
         ) from error
-    if not isinstance(array, np.memmap):
-        raise InputError(f"{what} holds several arrays: call it .npz")
     step = max(1, _PART * len(array) // array.nbytes) if array.ndim and array.nbytes else 0
     first = from_array(np.array(array[:step] if step else array), name, what=what)
     wanted = np.dtype(np.uint8 if first.kind == "image" else np.float32)
