@@ -187,7 +187,7 @@ def training(session: Session) -> Iterator[TrainStep]:
     saved = noted = time.monotonic()
     at = saved_at = trainer.step
     with (
-        using_threads(session.config.threads),
+        using_threads(session.config.threads if cluster.size == 1 else None),
         stop_on_interrupt(patient=cluster.size > 1) as interrupted,
         explained(path),
         _metrics(path, cluster).open("a", encoding="utf-8") as metrics,
