@@ -102,6 +102,16 @@ def copying(rows: dict[str, Any], processes: Sequence[str]) -> str:
     return "No process shows copying: none lies clearly nearer to the training set than held-out data do."
 
 
+def starts(names: Sequence[str]) -> list[str]:
+    """What to mind of processes whose prior is made of training items."""
+    if not names:
+        return []
+    verb = "starts" if len(names) == 1 else "start"
+    return [
+        f"{listed(names)} {verb} from degraded training items, not from noise: mind the memorisation below."
+    ]
+
+
 def speed(cost: dict[str, Any]) -> str | None:
     """Which trained on more items in its time, where that differs much."""
     rates = {name: float(one["items_per_second"]) for name, one in cost.items()}

@@ -90,6 +90,9 @@ class Subprocess(Job):
                     yield Report(**value)
         self._process.wait()
         self._listener.join(timeout=5)
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
 
     def stop(self, *, at_once: bool = False) -> None:
         with suppress(ProcessLookupError):

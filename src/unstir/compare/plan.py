@@ -14,19 +14,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from unstir import physics
 from unstir.data import Dataset
 from unstir.data import load as load_data
 from unstir.errors import InputError
-from unstir.flow.registry import default_solver
 from unstir.train.config import TrainConfig, make_config
 from unstir.train.folder import data_name, digest
 from unstir.train.storage import json_text, write_text
-
-if TYPE_CHECKING:
-    from unstir.physics import Process
 
 EVALUATIONS = (5, 10, 20, 40)
 FEWEST = 20  # items of each kind that a comparison needs
@@ -154,7 +150,7 @@ def make_plan(
             f"compare with; give at least {FEWEST} of each"
         )
     for process in known:
-        _check(process, train)
+        process.coder(train)  # refuses data that are not for it
     plan = Plan(
         data=data_name(data),
         sha256=digest(found),
@@ -171,15 +167,6 @@ def make_plan(
     )
     plan.config(names[0], "cpu")  # says what is wrong with the options
     return plan, train, heldout
-
-
-def _check(process: Process, train: Dataset) -> None:
-    process.coder(train)  # refuses data that are not for it
-    if default_solver(process).needs_start:
-        raise InputError(
-            f"process {process.name}: carries given items to others, and a comparison draws from nothing; "
-            "leave it out"
-        )
 
 
 def keep_plan(plan: Plan, out: Path) -> None:

@@ -7,6 +7,7 @@ training items. All sets have n items, and are resampled together (`measure/boot
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from unstir import physics
 from unstir.compare.plan import COMPARED, FEWEST, Plan
 from unstir.compare.verdict import Question, Verdict, judge
 from unstir.compare.worker import DRAWN, DRAWN_JSON, USUAL
@@ -156,6 +158,7 @@ def measure(
         "evaluations": {name: _by_evaluations(plan, out, sets, name, yardstick, part) for name in processes},
         "nearest": near,
         "failed": failed,
+        "given": [name for name in processes if physics.parse(name).prior_holds_data],
     }
 
 
@@ -185,7 +188,10 @@ def _tail_yardstick(plan: Plan, sets: Sets) -> TailYardstick | None:
         return None
     numbers = _numbers(heldout.values, heldout)
     n = min(plan.samples, len(sets.train))
-    return TailYardstick(numbers, n, draws=plan.draws, seed=plan.seed) if numbers.shape[1] else None
+    try:
+        return TailYardstick(numbers, n, draws=plan.draws, seed=plan.seed) if numbers.shape[1] else None
+    except InputError:  # nearly all rows are alike: there is no tail
+        return None
 
 
 def _numbers(values: Tensor, like: Dataset) -> Tensor:
@@ -216,7 +222,9 @@ def _gaussian(train: Dataset, plan: Plan) -> Tensor:
 
 
 def _figures(found: dict[str, Estimate]) -> Figures:
-    return {name: estimate.interval()._asdict() for name, estimate in found.items()}
+    intervals = {name: estimate.interval() for name, estimate in found.items()}
+    # A tail of one value has no index.
+    return {name: one._asdict() for name, one in intervals.items() if all(map(math.isfinite, one))}
 
 
 def _common(found: Iterable[dict[str, Estimate]]) -> list[str]:

@@ -157,7 +157,7 @@ def _draw(plan: Plan, run: Run, session: Session, say: Say) -> None:
         "skipped": trainer.skipped,
         "evaluations": {name: solver.evaluations(wanted[name]) for name in tensors},
         "sampling_seconds": seconds,
-        "training_items": len(session.train),
+        "training_items": len(session.trainer.data),
     }
     write_text(run.path / DRAWN_JSON, json_text(drawn))
 

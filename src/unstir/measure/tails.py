@@ -30,6 +30,7 @@ SHARE = 0.05  # of the items that count as the tail
 LEVELS = (0.01, 0.001)  # shares exceeded: the 0.99 and 0.999 quantiles
 _DIRECTIONS = 16
 _POINTS = 50
+_FEWEST = 10  # items of a tail: fewer may be copies of one in a resampling
 _MAD = 1.482602218505602  # deviation of a Gaussian over its median absolute deviation
 
 
@@ -57,7 +58,8 @@ def hill_index(sizes: Tensor, *, share: float = SHARE) -> Tensor:
 
     Args:
         sizes: `(n, ...)`, above 0 in the tail; each column on its own.
-        share: of the items that count as the tail, in (0, 1); its k items leave an error of α/√k.
+        share: of the items that count as the tail, in (0, 1), at least ten of them; k items leave an error
+            of α/√k.
 
     Returns:
         `(...)`, above 0; infinite where the whole tail is one value.
@@ -71,7 +73,7 @@ def hill_index(sizes: Tensor, *, share: float = SHARE) -> Tensor:
         raise InputError(f"share={share}: the tail is a share in (0, 1) of the items, such as 0.05")
     if len(sizes) < 2:
         raise InputError(f"sizes has {len(sizes)} items: give at least 2")
-    k = min(max(1, round(share * len(sizes))), len(sizes) - 1)
+    k = min(max(_FEWEST, round(share * len(sizes))), len(sizes) - 1)
     largest = sizes.double().topk(k + 1, dim=0).values
     if not bool((largest[-1] > 0).all()):
         raise InputError(f"share={share}: the tail holds sizes of 0 or below; give a smaller share")

@@ -49,6 +49,7 @@ class Sections:
         points = [line for verdict in verdicts for line in conclusion.margins(verdict)]
         points += conclusion.against(first, GAUSSIAN, REAL)
         points.append(conclusion.copying(self.results["rows"], self.processes))
+        points += conclusion.starts(self.results["given"])
         points += [line for line in [conclusion.speed(self.results["cost"])] if line]
         points += [f"{name} failed: {reason}" for name, reason in self.results["failed"].items()]
         pairs = sum(len(verdict.differences) for verdict in verdicts)
