@@ -354,7 +354,7 @@ def test_evaluate_is_the_library_s_own_measure(moons: Run) -> None:
 
     train, heldout = moons.data()
     expected = evaluate(moons.sample(300), heldout.values, train=train.values, labels=heldout.labels)
-    assert replace(moons.evaluate(300), columns=None) == expected  # a table's columns stand beside
+    assert replace(moons.evaluate(300), columns=None, classes=None) == expected  # which stand beside
     assert moons.evaluate(300, features="pca:1").features == "pca:1"
 
 

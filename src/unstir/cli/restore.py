@@ -79,7 +79,7 @@ def restore(
 def _images(run: Run, source: str | None, n: int | None) -> Tensor:
     """The input, uint8 images of the run's shape."""
     from unstir.data import load
-    from unstir.data.images import SUFFIXES
+    from unstir.data.decode import SUFFIXES
 
     if source is not None and Path(source).suffix.lower() in SUFFIXES and Path(source).is_file():
         with tempfile.TemporaryDirectory() as folder:  # data are read by the folder

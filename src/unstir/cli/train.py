@@ -177,7 +177,7 @@ def _train(session: Session, as_json: bool) -> None:
         (config.process, "bold"),
         " on ",
         (session.train.name, "bold"),
-        f": {len(session.train):,} items of {'×'.join(map(str, session.info.shape))}, "
+        f": {len(trainer.data):,} items of {'×'.join(map(str, session.info.shape))}, "
         f"{len(session.heldout):,} held out; {config.network} of {parameters:,} parameters, "
         f"{config.precision} on {trainer.data.device}; {budget}",
     )

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from unstir.data.items import Items
 from unstir.errors import InputError
 from unstir.fields import LearnedField
 from unstir.fields.augmented import Augmented, telling
@@ -57,7 +58,7 @@ class Trainer:
     Args:
         config: the run's configuration.
         field: what to train, on its device, with its own loss.
-        data: the training items in model units, `(n, *shape)`, on the same device.
+        data: the training items in model units, `(n, *shape)`, that come on the same device when indexed.
         labels: their class numbers `(n,)`, int64, on the same device, or None.
         bfloat16: whether the network's arithmetic is autocast.
         cluster: the processes that train it together; this one alone by default.
@@ -67,7 +68,7 @@ class Trainer:
         self,
         config: TrainConfig,
         field: LearnedField[Any],
-        data: Tensor,
+        data: Tensor | Items,
         labels: Tensor | None = None,
         *,
         bfloat16: bool,
@@ -163,9 +164,9 @@ class Trainer:
 
     def _batch(self) -> tuple[Tensor, Tensor | None]:
         """The items of this step and their labels, some of them withheld."""
-        index = self._indices().to(self.data.device)
-        label = None if self.labels is None else self._withheld(self.labels[index])
-        return self.data[index], label
+        index = self._indices()
+        label = None if self.labels is None else self._withheld(self.labels[index.to(self.labels.device)])
+        return self.data[index.to(self.data.device)], label
 
     def _transformed(self, items: Tensor) -> tuple[Tensor, Tensor | None]:
         """The items as this step learns them, and what tells it how they were transformed."""

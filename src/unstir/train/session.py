@@ -22,6 +22,7 @@ from torch import nn
 from unstir import physics
 from unstir.data import Coder, Dataset, coder_from_dict, recoded
 from unstir.data import load as load_data
+from unstir.data.items import Parts, model_units, parted
 from unstir.errors import InputError
 from unstir.fields import LearnedField, field_class
 from unstir.physics import Process
@@ -54,7 +55,6 @@ _METRICS_EVERY = 0.5  # seconds
 _IMAGES = 64  # a step
 _MEASURED = 4096  # items that a measured step may be taken from
 _PER_COMPONENT = 50  # items for each component of a sketch
-_PART = 4096  # items scaled at once
 
 
 @dataclass(frozen=True)
@@ -120,23 +120,23 @@ def start(
         "lr": USUAL_LR[optimizer] if config.lr is None else config.lr,
         "precision": ("bfloat16" if fast else "float32") if config.precision == "auto" else config.precision,
     }
-    train, heldout = data.split(config.holdout, config.seed)
-    coder = process.coder(train)
-    items = model_units(coder, train.values)
-    process = process.prepared(items, _partner(config, coder, train))
+    parts = parted(data, config.holdout, config.seed)
+    coder = process.coder(parts.train)
+    known = model_units(coder, parts.train.values)
+    process = process.prepared(known, _partner(config, coder, parts.train))
     labelled = _labelled(config, data, process)
-    sketch = _components(config, data, len(train), process) if kind != "custom" else config.sketch
+    sketch = _components(config, data, parts.count, process) if kind != "custom" else config.sketch
     config = make_config(values | {"process": process.name, "labels": labelled, "sketch": sketch})
-    info = _info(data, train, coder, process, labelled=labelled, place=place)
+    info = _info(parts, coder, process, labelled=labelled, place=place)
     field = make_field(config, info, process, network).to(device)
-    field.prepare(items.to(device), train.labels if labelled else None)
-    labels = train.labels if labelled else None
+    labels = parts.train.labels if labelled else None
+    field.prepare(known.to(device), labels)
     # In a cluster threads are the launcher's to share out, again at each launch, and all must do the same.
     if cluster.size == 1:
-        config = make_config(config.model_dump() | _arranged(asked, config, field, items, labels))
-    trainer = _trainer(config, field, items, labels, cluster)
+        config = make_config(config.model_dump() | _arranged(asked, config, field, known, labels))
+    trainer = _trainer(config, field, parts, coder, cluster)
     cluster.led(lambda: write_folder(path, config, info, process))
-    return Session(path, config, info, train, heldout, trainer)
+    return Session(path, config, info, parts.train, parts.heldout, trainer)
 
 
 def resume(path: Path, source: Dataset | None = None, network: nn.Module | None = None) -> Session:
@@ -154,17 +154,16 @@ def resume(path: Path, source: Dataset | None = None, network: nn.Module | None 
     if source is None and config.data == ARRAY:
         raise InputError("data: were an array in Python; give it again to unstir.fit(..., resume=True)")
     data, place = read_data(config, source)
-    train, heldout = data.split(config.holdout, config.seed)
+    parts = parted(data, config.holdout, config.seed)
     process = read_process(path, config, info)
     coder = coder_from_dict(info.scaling)  # a newer version may find another for the same data
     labelled = bool(info.label_names)  # config.yaml of an old run does not say
-    if _info(data, train, coder, process, labelled=labelled, place=place) != info:
+    if _info(parts, coder, process, labelled=labelled, place=place) != info:
         raise InputError(f"data {config.data}: are not those that run {path} began with; start a new run")
     device = choose_device(config.device)
     field = make_field(config, info, process, network).to(device)
-    items, labels = model_units(coder, train.values), train.labels if labelled else None
-    trainer = _trainer(config, field, items, labels, cluster)
-    session = Session(path, config, info, train, heldout, trainer)
+    trainer = _trainer(config, field, parts, coder, cluster)
+    session = Session(path, config, info, parts.train, parts.heldout, trainer)
     if has_checkpoints(path):
         expected = session.trainer.expected()
         checkpoint = cluster.together(lambda: load_checkpoint(path, expected))
@@ -312,13 +311,10 @@ def _components(config: TrainConfig, data: Dataset, count: int, process: Process
     return min(largest[0], 1 + count // _PER_COMPONENT)
 
 
-def _info(
-    data: Dataset, train: Dataset, coder: Coder, process: Process, *, labelled: bool, place: int | None
-) -> DataInfo:
+def _info(parts: Parts, coder: Coder, process: Process, *, labelled: bool, place: int | None) -> DataInfo:
+    data, labels = parts.data, parts.labels
     names = data.label_names if labelled else ()
-    counts = (
-        torch.bincount(train.labels, minlength=len(names)) if labelled and train.labels is not None else ()
-    )
+    counts = torch.bincount(labels, minlength=len(names)) if labelled and labels is not None else ()
     return DataInfo(
         kind=data.kind,
         shape=data.shape,
@@ -329,26 +325,22 @@ def _info(
         label_place=place if labelled else None,
         scaling=coder.to_dict(),
         count=len(data),
-        heldout=len(data) - len(train),
+        heldout=len(data) - parts.count,
         sha256=digest(data, labelled=labelled),
         kept=kept_digest(process),
     )
 
 
 def _trainer(
-    config: TrainConfig,
-    field: LearnedField[Any],
-    items: torch.Tensor,
-    labels: torch.Tensor | None,
-    cluster: Cluster,
+    config: TrainConfig, field: LearnedField[Any], parts: Parts, coder: Coder, cluster: Cluster
 ) -> Trainer:
-    """A trainer with its data where the field is."""
+    """A trainer with its data where the field is, or where they are too large to be moved."""
     device = next(field.parameters()).device
     if config.channels_last:
         Arrangement(False, True, 1).prepare(field)
-    labels = None if labels is None else labels.to(device)
+    labels = parts.labels.to(device) if field.classes and parts.labels is not None else None
     bfloat16 = config.precision == "bfloat16"
-    return Trainer(config, field, items.to(device), labels, bfloat16=bfloat16, cluster=cluster)
+    return Trainer(config, field, parts.items(coder, device), labels, bfloat16=bfloat16, cluster=cluster)
 
 
 def _partner(config: TrainConfig, coder: Coder, like: Dataset) -> torch.Tensor | None:
@@ -357,15 +349,6 @@ def _partner(config: TrainConfig, coder: Coder, like: Dataset) -> torch.Tensor |
         return None
     data = as_read(load_data(config.partner, skip_bad=config.skip_bad), config)
     return model_units(coder, recoded(data, like.columns, like.categories).values)
-
-
-def model_units(coder: Coder, values: torch.Tensor) -> torch.Tensor:
-    """All items in model units, a part at a time: a coder works in float64, eight times what bytes take."""
-    first = coder.to_model(values[:1])
-    items = torch.empty((len(values), *first.shape[1:]), dtype=first.dtype)
-    for part, given in zip(torch.split(items, _PART), torch.split(values, _PART), strict=True):
-        part.copy_(coder.to_model(given))
-    return items
 
 
 def _arranged(
