@@ -111,5 +111,6 @@ def look_of(dataset: Dataset, coder: Coder) -> Look:
     if dataset.kind == "table" and dataset.shape[0] > 1 and not dataset.categories:
         return PointsLook()
     raise InputError(
-        f"data {dataset.name}: pictures show images and tables of two columns of numbers or more; give --data digits"
+        f"data {dataset.name}: pictures show images and tables of two columns of numbers or more; "
+        "give --data digits"
     )
