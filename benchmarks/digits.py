@@ -1,6 +1,6 @@
 """Every process on the same images with the same budget: `unstir train` as a user runs it, one table.
 
-    python benchmarks/digits.py [--minutes 1] [--data digits] [--batch 128] [--processes P …] [--json]
+    python benchmarks/digits.py [--minutes 1] [--data digits] [--batch N] [--processes P …] [--json]
 
 Needs a quiet machine: each training is alone. Sliced Wasserstein distance (SW) is to held-out images, beside
 that of a full-covariance Gaussian fit and of real images at the same n; samples are in each run's folder.
@@ -35,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--data", default="digits")
-    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--batch", type=int, help="the default of unstir train where it is not given")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmark-digits"))
     parser.add_argument("--processes", nargs="+", default=PROCESSES)
     parser.add_argument("--json", action="store_true")
@@ -46,8 +46,8 @@ def main() -> None:
     for name in arguments.processes:
         folder = arguments.out / name.replace(":", "-").replace("=", "")
         command = [sys.executable, "-m", "unstir", "train", "--data", arguments.data, "--process", name]
-        command += ["--minutes", str(arguments.minutes), "--batch", str(arguments.batch)]
-        command += ["--out", str(folder), "--json"]
+        command += ["--minutes", str(arguments.minutes), "--out", str(folder), "--json"]
+        command += ["--batch", str(arguments.batch)] if arguments.batch else []
         start = time.perf_counter()
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         wall = time.perf_counter() - start
