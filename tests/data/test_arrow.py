@@ -307,6 +307,14 @@ def test_bombs_in_parquet(tmp_path: Path, refused: Refused, monkeypatch: pytest.
     assert "as decompression bombs do" in refused(load, tmp_path / "x.parquet")
 
 
+def test_names_of_columns_that_are_no_text(tmp_path: Path, refused: Refused) -> None:
+    path = write(tmp_path / "x.arrow", table())
+    content = path.read_bytes()
+    assert content.count(b"label") > 1
+    path.write_bytes(content.replace(b"label\0", b"la\xbdel\0"))
+    assert f"{path} is damaged" in refused(load, path)
+
+
 def test_feather_of_the_first_version(tmp_path: Path, refused: Refused) -> None:
     (tmp_path / "x.feather").write_bytes(b"FEA1" + bytes(100))
     assert "is of Feather's first version" in refused(load, tmp_path / "x.feather")

@@ -1,6 +1,9 @@
 """Whatever is done to a file, it is read or refused in one line; nothing else escapes."""
 
 import gzip
+import io
+import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +25,8 @@ def write(folder: Path, name: str) -> Path:
     pixels = np.random.default_rng(0).integers(256, size=(6, 5, 3), dtype=np.uint8)
     if name in ("x.npz", "x.csv", "x.parquet"):
         return save_samples(path, points, columns=("a", "b"))
+    if name in ("x.zip", "x.tar", "x.tar.gz"):
+        return pack(path, [Image.fromarray(pixels + i) for i in range(6)])
     if name == "x.npy":
         np.save(path, points.numpy())
     elif name.startswith("x-idx"):
@@ -32,8 +37,29 @@ def write(folder: Path, name: str) -> Path:
     return path
 
 
+def pack(path: Path, pictures: list[Image.Image]) -> Path:
+    """An archive of images."""
+    files = {}
+    for i, picture in enumerate(pictures):
+        stream = io.BytesIO()
+        picture.save(stream, "PNG")
+        files[f"c{i % 2}/{i}.png"] = stream.getvalue()
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+        return path
+    with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w") as archive:
+        for name, content in files.items():
+            item = tarfile.TarInfo(name)
+            item.size = len(content)
+            archive.addfile(item, io.BytesIO(content))
+    return path
+
+
 FILES = [
     "x.npz", "x.npy", "x.csv", "x.parquet", "x-idx3-ubyte", "x-idx3-ubyte.gz",
+    "x.zip", "x.tar", "x.tar.gz",
     "x.png", "x.jpg", "x.bmp", "x.gif", "x.webp", "x.tif",
 ]  # fmt: skip
 

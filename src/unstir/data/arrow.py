@@ -101,7 +101,9 @@ def read_tables(
             marks.labels,
         )
         return read_album(album, name, skip_bad)
-    except pa.ArrowException as error:
+    except InputError:
+        raise
+    except (pa.ArrowException, ValueError) as error:  # such as names that are no UTF-8
         raise InputError(f"{what} is damaged ({reason(error)}): copy or write it again") from error
 
 
