@@ -17,6 +17,7 @@ from unstir.classes import Asked, asked_classes, drawn_classes
 from unstir.data import Coder, Columns, Dataset, Scaling, coder_from_dict
 from unstir.data import load as load_data
 from unstir.data.columns import measurable
+from unstir.data.items import parted
 from unstir.errors import InputError
 from unstir.fields import Field, GuidedField, LearnedField
 from unstir.fields.guided import noise_interval
@@ -268,7 +269,7 @@ class Run:
         return torch.cat(parts).cpu() - pixels * scale.log().sum()
 
     def data(self) -> tuple[Dataset, Dataset]:
-        """The (training, held-out) data, read again from where they came.
+        """The (training, held-out) data, read again from where they came; of a large set a sample of each.
 
         Raises:
             InputError: they cannot be read any more, or have changed.
@@ -281,7 +282,8 @@ class Run:
         data, _ = read_data(self.config)
         if digest(data, labelled=bool(self.classes)) != self.info.sha256:
             raise InputError(f"data {self.config.data}: have changed since run {self.path} was trained")
-        return data.split(self.config.holdout, self.config.seed)
+        parts = parted(data, self.config.holdout, self.config.seed)
+        return parts.train, parts.heldout
 
     def seen(self, data: Dataset) -> Dataset:
         """Data as the field can give them: what its samples are fairly compared with."""

@@ -31,6 +31,7 @@ from unstir.train.config import NO_AUGMENT, TrainConfig, dump_config, make_confi
 from unstir.train.storage import write_bytes, write_text
 
 KEPT = "kept.safetensors"
+_PART = 4096  # items
 ARRAY = "array"  # the name of data that were given in Python
 
 
@@ -247,7 +248,9 @@ def digest(data: Dataset, *, labelled: bool = False) -> str:
         data: the data.
         labelled: whether labels count too.
     """
-    found = hashlib.sha256(data.values.cpu().contiguous().numpy().data)
+    found = hashlib.sha256()
+    for part in torch.split(data.values, _PART):  # of what lies on disk only a part is read at once
+        found.update(part.cpu().contiguous().numpy().data)
     if labelled and data.labels is not None:
         found.update(data.labels.cpu().contiguous().numpy().data)
         found.update("\0".join(data.label_names).encode("utf-8", "surrogateescape"))
