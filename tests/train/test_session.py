@@ -16,6 +16,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from unstir import physics
 from unstir.data import Dataset
 from unstir.errors import InputError
 from unstir.train import TrainConfig, dump_config, load_checkpoint, make_config, read_config, session
@@ -561,3 +562,23 @@ def test_errors_of_the_caller_s_loop_pass_through(config: Config, points: Datase
         walk.throw(ZeroDivisionError)  # type: ignore[attr-defined]
     with pytest.raises(InputError):
         load_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("side", "items", "process", "wanted"),
+    [
+        (8, 400, "edm", 7),  # one in 50 of 320
+        (8, 8000, "edm", 64),
+        (8, 8000, "heat", 32),
+        (8, 8000, "kac", 0),
+        (128, 8000, "edm", 16),  # by its size
+        (8, 2, "edm", 1),
+    ],
+)
+def test_a_sketch_has_as_many_components_as_the_data_bear(
+    side: int, items: int, process: str, wanted: int
+) -> None:
+    data = Dataset("x", "image", torch.zeros(1, 1, side, side, dtype=torch.uint8))
+    asked = TrainConfig(data="x", steps=1)
+    train = round(0.8 * items)
+    assert session._components(asked, data, train, physics.parse(process)) == wanted

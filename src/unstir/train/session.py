@@ -55,6 +55,7 @@ _METRICS_EVERY = 0.5  # seconds
 _IMAGES = 64  # a step
 _MEASURED = 4096  # items that a measured step may be taken from
 _PER_COMPONENT = 50  # items for each component of a sketch
+_NUMBERS = 2**23  # of a sketch, which every checkpoint holds twice
 
 
 @dataclass(frozen=True)
@@ -308,7 +309,8 @@ def _components(config: TrainConfig, data: Dataset, count: int, process: Process
     largest = field_class(process).largest_sketch()
     if largest is None or data.kind != "image":
         return 0
-    return min(largest[0], 1 + count // _PER_COMPONENT)
+    fits = _NUMBERS // (math.prod(data.shape) * largest[1])
+    return max(1, min(largest[0], 1 + count // _PER_COMPONENT, fits))
 
 
 def _info(parts: Parts, coder: Coder, process: Process, *, labelled: bool, place: int | None) -> DataInfo:
