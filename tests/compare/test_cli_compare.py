@@ -69,7 +69,7 @@ def test_figures_in_words(moons: tuple[Bench, Comparison]) -> None:
         (("--data", "two-moons", "edm", "--steps", 3, "--network-options", "3"), "network-options='3'"),
         (("--resume",), "resume: say which"),
         (("--resume", "--out", "nowhere"), "holds no comparison"),
-        (("--resume", "--out", "nowhere", "--data", "digits"), "leave out data and processes"),
+        (("--resume", "--out", "nowhere", "--data", "digits", "--steps", 3), "leave out data, steps"),
     ],
 )
 def test_refusals(

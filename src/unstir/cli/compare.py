@@ -19,6 +19,7 @@ from unstir.errors import InputError
 if TYPE_CHECKING:
     from unstir.compare import Comparison, Plan
     from unstir.compare.worker import Report
+    from unstir.data import Dataset
 
 
 def compare(
@@ -72,7 +73,8 @@ def compare(
     if resume:
         if folder is None:
             raise InputError("resume: say which comparison with --out OUT")
-        plan, train, heldout = _kept(folder, data, names)
+        decided = {"data": data, "processes": names, "minutes": minutes, "steps": steps, "number": n, **given}
+        plan, train, heldout = _kept(folder, [name for name, value in decided.items() if value])
     else:
         if data is None:
             raise InputError("data: is missing; give --data digits, or the path of your own data")
@@ -166,14 +168,14 @@ def _bar(processes: Sequence[str], plan: Plan) -> Iterator[Callable[[str, Report
         yield watch
 
 
-def _kept(folder: Path, data: str | None, names: Sequence[str]) -> tuple[Any, Any, Any]:
+def _kept(folder: Path, given: Sequence[str]) -> tuple[Plan, Dataset, Dataset]:
     """The plan of a comparison to go on with, and its data."""
     from unstir.compare.plan import read_plan
     from unstir.data import load as load_data
     from unstir.train.folder import digest
 
-    if data is not None or names:
-        raise InputError("resume: the comparison's own plan decides; leave out data and processes")
+    if given:
+        raise InputError(f"resume: the comparison's own plan decides; leave out {', '.join(given)}")
     plan = read_plan(folder.expanduser())
     found = load_data(plan.data)
     if digest(found) != plan.sha256:
