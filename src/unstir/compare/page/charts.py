@@ -117,9 +117,10 @@ def survival(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], look
     least = min(share for _, shares in curves.values() for share in shares)
     ticks = [10.0**power for power in range(0, math.floor(math.log10(least)) - 1, -1)]
     figure.update_yaxes(tickvals=ticks, ticktext=[f"{100 * tick:g} %" for tick in ticks])
-    most = max(max(sizes) for sizes, _ in curves.values())
-    if most > 20:
-        figure.update_xaxes(dtick=1)
+    low, high = (end(end(sizes) for sizes, _ in curves.values()) for end in (min, max))
+    steps = (1, 2, 5) if high < 50 * low else (1,)
+    marks = [m * 10.0**e for e in range(-6, 12) for m in steps if low * 0.9 <= m * 10.0**e <= high * 1.1]
+    figure.update_xaxes(tickvals=marks, ticktext=[f"{mark:g}" for mark in marks])
     return figure
 
 
