@@ -27,11 +27,10 @@ from torch import Tensor, nn
 from unstir.fields.field import Slice
 from unstir.fields.learned import LearnedField
 from unstir.fields.leftover import LEVELS, Leftover
-from unstir.fields.sketch import Sketch
+from unstir.fields.sketch import EVIDENCE, Sketch
 from unstir.physics import DATA_STD, LinearProcess
 from unstir.physics.process import per_item
 
-EVIDENCE = 4  # ν
 _CALIBRATION = 128  # items for each level at which it is measured what a sketch leaves
 # Where the signal is gone altogether (A = 0) the noise level is as good as this.
 _SMALLEST_SIGNAL = 1e-6
@@ -152,7 +151,7 @@ class NeuralField(LearnedField[LinearProcess]):
             return per_item(skip, x) * x, out, per_item(scale, x) * x, noise
         with torch.autocast(x.device.type, enabled=False):
             A, B = self.process.A(t).to(x.dtype), self.process.B(t).to(x.dtype)
-            variance = self.sketch.noise_variance(x, A, B, self.process.noise)
+            variance = self.sketch.noise_variance(x, A, B, self._nodes, self._log_weights)
             base = self.sketch(x, A, variance, label)
             scale = (A.square() * self.std**2 + variance).rsqrt()
             given = torch.cat([per_item(scale, x) * x, base / self.std], 1)

@@ -24,10 +24,10 @@ import torch
 from torch import Tensor, nn
 
 from unstir.errors import InputError
-from unstir.physics.noise import Noise
 
 _LARGEST = 2**30  # numbers
-EVIDENCE = 4  # how many of those directions count as independent: data differ in size along them too
+# How many directions count as independent where W is told by a state's energy: data differ in size too.
+EVIDENCE = 4
 _MOST = 20_000  # items that the principal axes are fitted to
 _FACTOR = 4  # axes in which the components are fitted, for each of a component's own
 _PRIOR = 50  # items that the covariance of all counts for in a component's own
@@ -152,12 +152,19 @@ class Sketch(nn.Module):
         """A posterior mean held where one can be: within the least and the greatest value of the data."""
         return denoised.clamp(*self.bounds)
 
-    def noise_variance(self, x: Tensor, A: Tensor, B: Tensor, law: Noise) -> Tensor:
-        """B² W, `(batch,)`, with W as the state tells it."""
-        if not law.mixed:
-            return B.square()
+    def noise_variance(self, x: Tensor, A: Tensor, B: Tensor, nodes: Tensor, log_weights: Tensor) -> Tensor:
+        """B² W, `(batch,)`, with W as the state tells it.
+
+        Args:
+            x: states `(batch, *shape)`.
+            A: `(batch,)`.
+            B: `(batch,)`.
+            nodes: of a quadrature over W, `(nodes,)`; see `Noise.mixing_nodes`.
+            log_weights: `(nodes,)`.
+        """
+        if len(nodes) == 1:
+            return B.square() * nodes
         N, R = self.common.shape
-        nodes, log_weights = (part.to(x) for part in law.mixing_nodes(EVIDENCE))
         flat = x.flatten(1) - A[:, None] * self.means.mean(0)
         energy = flat.square().sum(1) - (flat @ self.common).square().sum(1)
         energy = energy.clamp_min(0)[:, None] / (N - R)
