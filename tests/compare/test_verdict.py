@@ -81,14 +81,16 @@ def test_copies_are_named() -> None:
     assert copying({"a": new}, ["a"]).startswith("No process shows copying")
 
 
+def cost(rate: float, device: str = "cpu") -> dict[str, object]:
+    return {"items_per_second": rate, "device": device}
+
+
 def test_speed_is_told_where_it_differs() -> None:
-    assert speed({"a": {"items_per_second": 100}, "b": {"items_per_second": 250}}) == (
-        "b trained 2.5 times as many items a second as a."
-    )
-    assert speed({"a": {"items_per_second": 100}, "b": {"items_per_second": 101}}) == (
-        "All trained at about the same speed."
-    )
-    assert speed({"a": {"items_per_second": 100}}) is None
+    assert speed({"a": cost(100), "b": cost(150)}) == "b trained 1.5 times as many items a second as a."
+    assert "busy" in (speed({"a": cost(100), "b": cost(250)}) or "")
+    assert "busy" not in (speed({"a": cost(100), "b": cost(250, "cuda")}) or "")
+    assert speed({"a": cost(100), "b": cost(101)}) == "All trained at about the same speed."
+    assert speed({"a": cost(100)}) is None
 
 
 def test_a_verdict_comes_back_from_json() -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 from unstir.compare.verdict import Verdict
 
+_BUSY = 2.0  # processes cost about the same a step: more than this comes from elsewhere
+
 
 def headline(verdict: Verdict, gaussian: str | None = None) -> str:
     """Who leads, in one or two sentences; and whether the lead is worth anything beside `gaussian`."""
@@ -120,7 +122,11 @@ def speed(cost: dict[str, Any]) -> str | None:
     fast, slow = max(rates, key=rates.__getitem__), min(rates, key=rates.__getitem__)
     if rates[fast] < 1.2 * rates[slow]:
         return "All trained at about the same speed."
-    return f"{fast} trained {rates[fast] / rates[slow]:.1f} times as many items a second as {slow}."
+    ratio = rates[fast] / rates[slow]
+    said = f"{fast} trained {ratio:.1f} times as many items a second as {slow}."
+    if ratio > _BUSY and cost[fast]["device"] == cost[slow]["device"]:
+        said += " Was the machine busy? Then minutes were no equal budget: repeat with --steps."
+    return said
 
 
 def caveats(seed: int, n: int, pairs: int) -> str:
