@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -47,6 +48,14 @@ def test_figures_as_json_of_a_comparison_that_is_whole(moons: tuple[Bench, Compa
     status, again, _ = call("compare", "--resume", "--out", made.out, "--json")
     assert status == 0
     assert json.loads(again) == found
+
+
+def test_the_command_of_the_report_makes_the_same_plan(moons: tuple[Bench, Comparison]) -> None:
+    made, _ = moons
+    command = shlex.split(made.plan.command)
+    assert command[0] == "unstir"
+    assert call(*command[1:], "--out", made.out, "--device", "cpu")[0] == 0  # another plan would be refused
+    assert "--steps 3" in made.plan.command
 
 
 def test_figures_in_words(moons: tuple[Bench, Comparison]) -> None:

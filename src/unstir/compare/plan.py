@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -73,6 +74,24 @@ class Plan:
         if self.minutes is None:
             return f"{self.steps:,} steps"
         return f"{self.minutes:g} minute" + ("" if self.minutes == 1 else "s")
+
+    @property
+    def command(self) -> str:
+        """The command that makes this plan."""
+        words: list[object] = ["unstir", "compare", "--data", self.data, "--processes", *self.processes]
+        words += ["--steps", self.steps] if self.minutes is None else ["--minutes", f"{self.minutes:g}"]
+        words += [
+            "--seed",
+            self.seed,
+            "-n",
+            self.samples,
+            "--evaluations",
+            ",".join(map(str, self.evaluations)),
+        ]
+        words += ["--features", self.features, "--draws", self.draws, "--holdout", self.holdout]
+        for name, value in self.options.items():
+            words += [f"--{name.replace('_', '-')}", value if isinstance(value, str) else json.dumps(value)]
+        return shlex.join(map(str, words))
 
     def config(self, process: str, device: str) -> TrainConfig:
         """The configuration of one process's training."""

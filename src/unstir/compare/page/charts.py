@@ -141,12 +141,13 @@ def by_evaluations(
             hovertemplate=f"{plain(name)}: {level:.4g}<extra></extra>",
             showlegend=False,
         )
-    for name, curve in curves.items():
+    for place, (name, curve) in enumerate(curves.items()):
+        aside = 1.03 ** (place - (len(curves) - 1) / 2)  # else the intervals hide each other
         middle = [_signed(point["value"]) for point in curve]
         figure.add_scatter(
-            x=[point["evaluations"] for point in curve],
+            x=_short([point["evaluations"] * aside for point in curve]),
             y=middle,
-            customdata=[[point["value"], point["low"], point["high"]] for point in curve],
+            customdata=[[p["value"], p["low"], p["high"], p["evaluations"]] for p in curve],
             mode="lines+markers",
             line={**look[name], "width": 2.2},
             marker={"size": 8},
@@ -159,7 +160,7 @@ def by_evaluations(
                 "width": 3,
             },
             hovertemplate=(
-                f"{plain(name)}, %{{x}} evaluations: %{{customdata[0]:.4g}}"
+                f"{plain(name)}, %{{customdata[3]}} evaluations: %{{customdata[0]:.4g}}"
                 "<br>%{customdata[1]:.4g} to %{customdata[2]:.4g}<extra></extra>"
             ),
             showlegend=False,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shlex
 from typing import Any
 
 from unstir.compare import conclusion
@@ -199,7 +198,6 @@ class Sections:
     def made(self) -> str:
         plan = self.plan
         options = ", ".join(f"{key}={value}" for key, value in plan.options.items()) or "the defaults"
-        budget = f"--steps {plan.steps}" if plan.minutes is None else f"--minutes {plan.minutes:g}"
         from unstir import __version__
 
         facts = {
@@ -211,10 +209,7 @@ class Sections:
             "unstir": __version__,
         }
         listed = "".join(f"<dt>{parts.text(k)}</dt><dd>{parts.text(v)}</dd>" for k, v in facts.items())
-        command = (
-            f"unstir compare --data {shlex.quote(plan.data)} --processes "
-            f"{' '.join(map(shlex.quote, plan.processes))} {budget} --seed {plan.seed}"
-        )
+        command = plan.command
         return (
             f"<h2>How this was made</h2><dl>{listed}</dl><pre><code>{parts.text(command)}</code></pre>"
             + words.note(words.METHOD)
