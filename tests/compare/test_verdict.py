@@ -86,11 +86,15 @@ def cost(rate: float, device: str = "cpu") -> dict[str, object]:
 
 
 def test_speed_is_told_where_it_differs() -> None:
-    assert speed({"a": cost(100), "b": cost(150)}) == "b trained 1.5 times as many items a second as a."
-    assert "busy" in (speed({"a": cost(100), "b": cost(250)}) or "")
-    assert "busy" not in (speed({"a": cost(100), "b": cost(250, "cuda")}) or "")
-    assert speed({"a": cost(100), "b": cost(101)}) == "All trained at about the same speed."
-    assert speed({"a": cost(100)}) is None
+    assert (
+        speed({"a": cost(100), "b": cost(150)}, by_time=True)
+        == "b trained 1.5 times as many items a second as a."
+    )
+    assert "busy" in (speed({"a": cost(100), "b": cost(250)}, by_time=True) or "")
+    assert "busy" not in (speed({"a": cost(100), "b": cost(250)}, by_time=False) or "")
+    assert "busy" not in (speed({"a": cost(100), "b": cost(250, "cuda")}, by_time=True) or "")
+    assert speed({"a": cost(100), "b": cost(101)}, by_time=True) == "All trained at about the same speed."
+    assert speed({"a": cost(100)}, by_time=True) is None
 
 
 def test_a_verdict_comes_back_from_json() -> None:

@@ -114,8 +114,8 @@ def starts(names: Sequence[str]) -> list[str]:
     ]
 
 
-def speed(cost: dict[str, Any]) -> str | None:
-    """Which trained on more items in its time, where that differs much."""
+def speed(cost: dict[str, Any], *, by_time: bool) -> str | None:
+    """Which trained on more items a second, where that differs much; `by_time` where the budget was one."""
     rates = {name: float(one["items_per_second"]) for name, one in cost.items()}
     if len(rates) < 2:
         return None
@@ -124,7 +124,7 @@ def speed(cost: dict[str, Any]) -> str | None:
         return "All trained at about the same speed."
     ratio = rates[fast] / rates[slow]
     said = f"{fast} trained {ratio:.1f} times as many items a second as {slow}."
-    if ratio > _BUSY and cost[fast]["device"] == cost[slow]["device"]:
+    if by_time and ratio > _BUSY and cost[fast]["device"] == cost[slow]["device"]:
         said += " Was the machine busy? Then minutes were no equal budget: repeat with --steps."
     return said
 

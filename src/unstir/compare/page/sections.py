@@ -49,7 +49,7 @@ class Sections:
         points += conclusion.against(first, GAUSSIAN, REAL)
         points.append(conclusion.copying(self.results["rows"], self.processes))
         points += conclusion.starts(self.results["given"])
-        points += [line for line in [conclusion.speed(self.results["cost"])] if line]
+        points += [line for line in [self._speed()] if line]
         points += [f"{name} failed: {reason}" for name, reason in self.results["failed"].items()]
         pairs = sum(len(verdict.differences) for verdict in verdicts)
         return (
@@ -57,6 +57,9 @@ class Sections:
             + parts.paragraphs([conclusion.caveats(self.plan.seed, self.results["n"], pairs)])
             + "</section>"
         )
+
+    def _speed(self) -> str | None:
+        return conclusion.speed(self.results["cost"], by_time=self.plan.minutes is not None)
 
     def samples(self) -> str:
         kind, held = self.results["kind"], self.sets.heldout.values
