@@ -365,3 +365,14 @@ def test_labels_are_an_option_like_any(tmp_path: Path) -> None:
     )
     assert run.classes == ()
     assert run.config == make_config(run.config.model_dump())
+
+
+def test_a_drawn_class_says_nothing_of_the_noise_it_starts_from() -> None:
+    from unstir.classes import drawn_classes
+    from unstir.flow.streams import Streams
+
+    drawn = drawn_classes((1, 1), 2000)
+    noise = Streams(0, 0, 2000).draw(lambda g: torch.randn(1, 8, generator=g))
+    sides = drawn.double() * 2 - 1
+    shares = (sides[:, None] * noise).mean(0)
+    assert float(shares.abs().max()) < 0.12  # 0.8 of a deviation where both come of the same bits

@@ -18,7 +18,8 @@ from unstir.flow.streams import Streams
 
 Asked = int | str | Sequence[int | str] | Tensor
 NONE, ALL = "none", "all"
-_APART = 2**61  # parts the seeds of classes from those of samples
+# Parts the seeds of classes from those of samples: in their low 32 bits, all that torch takes of a seed.
+_APART = 2**61 + 0x9E3779B9
 _SHOWN = 20  # class names in a message
 
 
