@@ -10,7 +10,7 @@ from torch import Tensor, nn
 import unstir
 from unstir import physics
 from unstir.fields import NeuralField, build_network
-from unstir.train.arrangement import Arrangement, fastest
+from unstir.train.arrangement import Arrangement, fastest, lay
 from unstir.train.optimizer import Optimizer
 
 
@@ -62,7 +62,7 @@ def test_channels_last_trains_to_the_same_weights() -> None:
         torch.manual_seed(0)
         network = build_network("patch-unet", (1, 8, 8), {"width": 16})
         field = NeuralField(network, physics.edm(), shape=(1, 8, 8))
-        Arrangement(False, last, 1).prepare(field)
+        lay(field, channels_last=last)
         optimizer = Optimizer(field.parameters(), "adam")
         for step in range(3):
             loss = field.loss(torch.ones(8, 1, 8, 8), torch.Generator().manual_seed(step))

@@ -582,3 +582,16 @@ def test_a_sketch_has_as_many_components_as_the_data_bear(
     asked = TrainConfig(data="x", steps=1)
     train = round(0.8 * items)
     assert session._components(asked, data, train, physics.parse(process)) == wanted
+
+
+def test_images_killed_before_the_first_checkpoint_begin_where_they_had_begun(
+    config: Config, tmp_path: Path
+) -> None:
+    values = torch.randint(0, 256, (60, 1, 8, 8), generator=torch.Generator().manual_seed(0))
+    images = Dataset("x", "image", values.to(torch.uint8))
+    options = {"network": "patch-unet", "network_options": {"width": 8}, "sketch": 2, "batch": 8}
+    this = start(config(**options), tmp_path, images)
+    again = resume(tmp_path, images)
+    assert again.trainer.step == 0
+    for name, value in this.trainer.field.state_dict().items():
+        assert torch.equal(value, again.trainer.field.state_dict()[name]), name

@@ -36,10 +36,11 @@ class Arrangement:
     channels_last: bool
     threads: int
 
-    def prepare(self, field: LearnedField[Any]) -> None:
-        """Lay a field's weights as this says: before an optimiser takes them."""
-        layout = torch.channels_last if self.channels_last else torch.contiguous_format
-        field.network.to(memory_format=layout)  # type: ignore[call-overload]  # torch's types leave it out
+
+def lay(field: LearnedField[Any], *, channels_last: bool) -> None:
+    """Lay the weights of a field's convolutions in memory: before an optimiser takes them."""
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    field.network.to(memory_format=layout)  # type: ignore[call-overload]  # torch's types leave it out
 
 
 def fastest(
@@ -61,7 +62,6 @@ def fastest(
         seconds = _seconds(field, batch, label, other)
         if seconds * _PATIENCE < least:
             best, least = other, seconds
-    best.prepare(field)
     return best
 
 
@@ -69,7 +69,7 @@ def _seconds(
     field: LearnedField[Any], batch: Tensor, label: Tensor | None, arrangement: Arrangement
 ) -> float:
     """Of one loss and its gradient, the least of three."""
-    arrangement.prepare(field)
+    lay(field, channels_last=arrangement.channels_last)
     field.eval()  # nothing that a network keeps of its batches may change
     parameters = [p for p in field.parameters() if p.requires_grad]
     least = float("inf")

@@ -22,11 +22,11 @@ from torch import nn
 from unstir import physics
 from unstir.data import Coder, Dataset, coder_from_dict, recoded
 from unstir.data import load as load_data
-from unstir.data.items import Parts, model_units, parted
+from unstir.data.items import Items, Parts, model_units, parted
 from unstir.errors import InputError
 from unstir.fields import LearnedField, field_class
 from unstir.physics import Process
-from unstir.train.arrangement import Arrangement, fastest
+from unstir.train.arrangement import Arrangement, fastest, lay
 from unstir.train.checkpoint import has_checkpoints, load_checkpoint, save_checkpoint, set_aside
 from unstir.train.cluster import Cluster, joined
 from unstir.train.config import TrainConfig, make_config
@@ -123,7 +123,8 @@ def start(
     }
     parts = parted(data, config.holdout, config.seed)
     coder = process.coder(parts.train)
-    known = model_units(coder, parts.train.values)
+    items = parts.items(coder, device)
+    known = items.sample(len(parts.train))
     process = process.prepared(known, _partner(config, coder, parts.train))
     labelled = _labelled(config, data, process)
     sketch = _components(config, data, parts.count, process) if kind != "custom" else config.sketch
@@ -135,7 +136,7 @@ def start(
     # In a cluster threads are the launcher's to share out, again at each launch, and all must do the same.
     if cluster.size == 1:
         config = make_config(config.model_dump() | _arranged(asked, config, field, known, labels))
-    trainer = _trainer(config, field, parts, coder, cluster)
+    trainer = _trainer(config, field, items, parts.labels, cluster)
     cluster.led(lambda: write_folder(path, config, info, process))
     return Session(path, config, info, parts.train, parts.heldout, trainer)
 
@@ -163,9 +164,14 @@ def resume(path: Path, source: Dataset | None = None, network: nn.Module | None 
         raise InputError(f"data {config.data}: are not those that run {path} began with; start a new run")
     device = choose_device(config.device)
     field = make_field(config, info, process, network).to(device)
-    trainer = _trainer(config, field, parts, coder, cluster)
+    items = parts.items(coder, device)
+    begun = has_checkpoints(path)
+    if not begun:
+        known = items.sample(len(parts.train))
+        field.prepare(known.to(device), parts.train.labels if labelled else None)
+    trainer = _trainer(config, field, items, parts.labels, cluster)
     session = Session(path, config, info, parts.train, parts.heldout, trainer)
-    if has_checkpoints(path):
+    if begun:
         expected = session.trainer.expected()
         checkpoint = cluster.together(lambda: load_checkpoint(path, expected))
         session.trainer.restore(checkpoint)
@@ -334,15 +340,17 @@ def _info(parts: Parts, coder: Coder, process: Process, *, labelled: bool, place
 
 
 def _trainer(
-    config: TrainConfig, field: LearnedField[Any], parts: Parts, coder: Coder, cluster: Cluster
+    config: TrainConfig,
+    field: LearnedField[Any],
+    items: Items,
+    labels: torch.Tensor | None,
+    cluster: Cluster,
 ) -> Trainer:
-    """A trainer with its data where the field is, or where they are too large to be moved."""
-    device = next(field.parameters()).device
-    if config.channels_last:
-        Arrangement(False, True, 1).prepare(field)
-    labels = parts.labels.to(device) if field.classes and parts.labels is not None else None
+    """A trainer of a field that is prepared, its weights laid as the configuration says."""
+    lay(field, channels_last=bool(config.channels_last))
+    labels = labels.to(items.device) if field.classes and labels is not None else None
     bfloat16 = config.precision == "bfloat16"
-    return Trainer(config, field, parts.items(coder, device), labels, bfloat16=bfloat16, cluster=cluster)
+    return Trainer(config, field, items, labels, bfloat16=bfloat16, cluster=cluster)
 
 
 def _partner(config: TrainConfig, coder: Coder, like: Dataset) -> torch.Tensor | None:
