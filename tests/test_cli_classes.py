@@ -13,7 +13,7 @@ import unstir
 from unstir.cli import app
 from unstir.data import Dataset, save_samples
 from unstir.errors import InputError
-from unstir.run import compare
+from unstir.evaluation import compare
 
 
 def call(*arguments: object) -> str:

@@ -19,8 +19,11 @@ from torch import Tensor, nn
 import unstir
 from unstir import physics
 from unstir.data import Dataset, load, save_samples
+from unstir.evaluation import compare
+from unstir.fitting import new_run_path
 from unstir.flow import Heun
-from unstir.run import Run, compare, new_run_path, write_gallery
+from unstir.gallery import write_gallery
+from unstir.run import Run
 from unstir.train import make_config, save_checkpoint
 
 Refused = Callable[..., str]

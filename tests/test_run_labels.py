@@ -193,7 +193,7 @@ def test_the_likelihood_is_that_of_all_classes_or_of_one(known: Run) -> None:
 
 def test_evaluating_draws_the_data_s_shares(learned: Run) -> None:
     plainly = learned.evaluate(60, seed=1)
-    expected = unstir.run.compare(learned.sample(60, seed=1), *learned.data(), seed=1)
+    expected = unstir.evaluation.compare(learned.sample(60, seed=1), *learned.data(), seed=1)
     assert replace(plainly, classes=None) == expected
     assert learned.evaluate(60, seed=1, guidance=3.0) != plainly
 

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from unstir import data, fields, flow, measure, physics
     from unstir.errors import InputError
+    from unstir.fitting import fit
     from unstir.flow import log_likelihood, sample
-    from unstir.run import Run, fit, load
+    from unstir.run import Run, load
 
 __version__ = "0.1.0"
 
@@ -27,7 +28,7 @@ _MODULES = ("data", "fields", "flow", "measure", "physics")
 _NAMES = {
     "InputError": "unstir.errors",
     "Run": "unstir.run",
-    "fit": "unstir.run",
+    "fit": "unstir.fitting",
     "load": "unstir.run",
     "log_likelihood": "unstir.flow",
     "sample": "unstir.flow",

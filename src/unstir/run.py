@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,40 +11,32 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from unstir import physics
 from unstir.classes import Asked, asked_classes, drawn_classes
 from unstir.data import Coder, Columns, Dataset, Scaling, coder_from_dict
-from unstir.data import load as load_data
-from unstir.data.columns import measurable
 from unstir.data.items import parted
 from unstir.errors import InputError
+from unstir.evaluation import compare
 from unstir.fields import Field, GuidedField, LearnedField
 from unstir.fields.guided import noise_interval
 from unstir.flow import Progress, Solver, log_likelihood, sample_steps
 from unstir.flow.sampling import gather
 from unstir.physics import LinearProcess, Process
 from unstir.train.checkpoint import checkpoint_step, load_checkpoint
-from unstir.train.config import TrainConfig, make_config
+from unstir.train.config import TrainConfig
 from unstir.train.folder import (
     ARRAY,
     DataInfo,
-    data_name,
     digest,
     make_field,
     read_info,
     read_process,
     read_run_config,
 )
-from unstir.train.loop import TrainStep
 from unstir.train.machine import choose_device
-from unstir.train.session import resume as resume_session
-from unstir.train.session import start as start_session
-from unstir.train.session import training
 from unstir.train.source import read_data
-from unstir.train.storage import explained, json_text, write_text
 
 if TYPE_CHECKING:
-    from unstir.measure import Evaluation, FeatureSpace, TextEvaluation
+    from unstir.measure import Evaluation, TextEvaluation
 
 _MODEL_BATCH = 256
 _USUAL_GUIDANCE = 2.0  # by another run, where nobody says how strongly
@@ -327,62 +318,6 @@ class Run:
         )
 
 
-def compare(
-    samples: Tensor,
-    train: Dataset,
-    heldout: Dataset,
-    *,
-    features: str | FeatureSpace = "pixels",
-    seed: int = 0,
-    asked: Tensor | None = None,
-    names: Sequence[str] = (),
-) -> Evaluation | TextEvaluation:
-    """`measure.evaluate` of samples against held-out data; `measure.evaluate_text` where they are text.
-
-    A table with categories is compared by coordinates (`measurable`), to which `features` is fitted too, and
-    every table column by column beside. Where samples were `asked` to be of classes, `(n,)` numbers of
-    `names`, a classifier says whether they are (`measure_classes`).
-    """
-    from unstir.measure import compare_columns, evaluate, evaluate_text, measure_classes
-
-    if heldout.kind == "text":
-        return evaluate_text(samples, heldout.values, train.values, seed)
-    sets = [measurable(part, train) for part in (replace(train, values=samples, labels=None), heldout, train)]
-    evaluation = evaluate(
-        sets[0].values,
-        sets[1].values,
-        train=sets[2].values,
-        labels=heldout.labels,
-        features=features,
-        seed=seed,
-    )
-    pairs = [_numbered(part, names) for part in (train, heldout)]
-    if asked is not None and pairs[0] is not None and pairs[1] is not None:
-        (ours, of), (theirs, theirs_of) = (
-            (measurable(part, train).values, numbers) for part, numbers in (pairs[0], pairs[1])
-        )
-        found = measure_classes(sets[0].values, asked, names, (ours, of), (theirs, theirs_of), seed=seed)
-        evaluation = replace(evaluation, classes=found)
-    if heldout.kind != "table":
-        return evaluation
-    note = evaluation.features_note
-    return replace(
-        evaluation,
-        features_note=note if sets[1] is heldout else f"{note}, of standardised columns and categories",
-        columns=compare_columns(samples, heldout, train.values, seed=seed),
-    )
-
-
-def _numbered(data: Dataset, names: Sequence[str]) -> tuple[Dataset, Tensor] | None:
-    """The items of the classes `names`, whatever their numbers were, and their numbers among these."""
-    if data.labels is None:
-        return None
-    rank = {name: number for number, name in enumerate(names)}
-    numbers = torch.tensor([rank.get(name, -1) for name in data.label_names])[data.labels]
-    index = (numbers >= 0).nonzero()[:, 0]
-    return (data.select(index), numbers[index]) if len(index) else None
-
-
 def load(
     path: str | Path, *, network: nn.Module | None = None, device: str = "auto", step_weights: str = "ema"
 ) -> Run:
@@ -410,110 +345,3 @@ def load(
     field.load_state_dict({name: checkpoint.tensors[step_weights][name] for name in like})
     field = field.to(choose_device(device)).eval().requires_grad_(requires_grad=False)
     return Run(path, config, info, field, checkpoint.step, checkpoint.passed_over)
-
-
-def fit(
-    process: Process | str,
-    data: str | Path | Tensor | Dataset | Any,  # noqa: ANN401  # numpy arrays too
-    *,
-    minutes: float | None = None,
-    steps: int | None = None,
-    out: str | Path | None = None,
-    network: nn.Module | str | None = None,
-    resume: bool = False,
-    watch: Callable[[TrainStep], None] | None = None,
-    **options: Any,  # noqa: ANN401
-) -> Run:
-    """Train a field for a process on data; return the run.
-
-    Ctrl-C ends the training early: what there is so far is kept, returned, and can be resumed.
-
-    Args:
-        process: an object or a specification such as `poisson:D=128`.
-        data: a built-in name, a path, an array or a tensor: see `unstir.data.load`.
-        minutes: the budget in time (1 by default).
-        steps: the budget in steps, in its place.
-        out: the run folder; by default a new one under `runs/`.
-        network: a name such as `unet` or `dit:small` (see `unstir networks`), or a module of your own,
-            `network(x, noise, label)`.
-        resume: go on with the run in `out`; what is given beside must be as it was.
-        watch: called with each `TrainStep`.
-        options: any other field of `TrainConfig`, such as `lr` or `seed`.
-
-    Raises:
-        InputError: bad data or options, a folder that holds a run, a full disk.
-    """
-    named = isinstance(data, (str, Path))
-    source = None if named else load_data(data)
-    module = None if isinstance(network, str) else network
-    values = {"data": str(data) if named else ARRAY, "process": _process_name(process)} | options
-    given = {"minutes": minutes, "steps": steps, "network": network if module is None else None}
-    values |= {key: value for key, value in given.items() if value is not None}
-    path = None if out is None else Path(out).expanduser()
-    if resume:
-        if path is None:
-            raise InputError("resume: give the run's folder as out=...")
-        _check_same(read_run_config(path), values)
-        session = resume_session(path, source, module)
-    else:
-        config = make_config(values if {"minutes", "steps"} & values.keys() else values | {"minutes": 1.0})
-        session = start_session(config, path or new_run_path(config), source, module)
-    for step in training(session):
-        if watch is not None:
-            watch(step)
-    return load(session.path, network=module, device=session.config.device)
-
-
-def _process_name(process: Process | str) -> str:
-    """The name by which the run's folder finds its process again."""
-    name = process if isinstance(process, str) else process.name
-    if not isinstance(process, str) and physics.parse(name) != process:
-        raise InputError(f"process {name}: is not the one of that name; give one made by unstir.physics")
-    return name
-
-
-def _check_same(config: TrainConfig, values: dict[str, Any]) -> None:
-    """Refuse options that differ from those that a run began with."""
-    given = make_config(values if "minutes" in values else {"steps": 1} | values)
-    for key in values:
-        ours, theirs = getattr(given, key), getattr(config, key)
-        if key == "data" and ours != ARRAY:
-            ours = data_name(ours)
-        elif key == "process":
-            ours = physics.parse(ours).name
-        if ours not in ("auto", None, theirs):
-            raise InputError(f"{key}={ours}: the run began with {theirs}; give that, or leave it out")
-
-
-def new_run_path(config: TrainConfig, root: Path = Path("runs")) -> Path:
-    """A folder under `root` that is not there yet, named after data and process."""
-    stem = f"{Path(config.data).stem}-{config.process}".replace(":", "-").replace("=", "").replace(",", "-")
-    candidates = itertools.chain([stem], (f"{stem}-{i}" for i in itertools.count(2)))
-    return next(root / name for name in candidates if not (root / name).exists())
-
-
-def write_gallery(
-    run: Run, train: Dataset, samples: Tensor, evaluation: Evaluation | TextEvaluation | None
-) -> list[Path]:
-    """Leave in the run folder: samples, their nearest training images, evaluation.json."""
-    from unstir.data import save_samples
-    from unstir.measure import nearest_picture
-
-    folder = run.path / "samples"
-    made = []
-    if run.info.kind == "image":
-        made.append(save_samples(folder / "samples.png", samples[:64]))
-        with explained(folder / "nearest.png"):
-            made.append(nearest_picture(samples[:16], train.values, folder / "nearest.png"))
-    elif run.info.kind == "text":
-        made.append(save_samples(folder / "samples.txt", samples))
-    elif run.info.kind == "signal":
-        made += [save_samples(folder / f"samples{suffix}", samples) for suffix in (".png", ".npz")]
-    else:
-        columns, categories = run.info.columns, run.info.categories
-        made.append(save_samples(folder / "samples.npz", samples, columns=columns, categories=categories))
-        if samples.shape[1] == 2:
-            made.append(save_samples(folder / "samples.png", samples, columns=columns))
-    if evaluation is not None:
-        write_text(run.path / "evaluation.json", json_text(evaluation.to_dict()))
-    return made

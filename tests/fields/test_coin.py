@@ -14,8 +14,8 @@ from unstir.errors import InputError
 from unstir.fields import CoinField, ExactCoins, Transformer, UNet, build_network, field_class
 from unstir.fields.coin import divergence
 from unstir.flow import sample
+from unstir.gallery import write_gallery
 from unstir.physics import coins
-from unstir.run import write_gallery
 
 BOTH = pytest.mark.parametrize("noise", ["uniform", "absorbing"])
 

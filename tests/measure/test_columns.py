@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from unstir.data import Dataset
+from unstir.evaluation import compare
 from unstir.measure import compare_columns
-from unstir.run import compare
 
 NAMES = ("a", "b", "colour", "flag")
 CATEGORIES = (None, None, ("blue", "green", "red"), ("false", "true"))

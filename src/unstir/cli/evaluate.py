@@ -46,8 +46,9 @@ def evaluate(
     """Measure samples against held-out data, beside a Gaussian fit and real data."""
     from unstir.data import load as load_data
     from unstir.data import measurable, recoded
+    from unstir.evaluation import compare
     from unstir.measure import Evaluation, feature_space, nearest_picture
-    from unstir.run import compare, load
+    from unstir.run import load
     from unstir.train.cluster import joined, leave
     from unstir.train.storage import explained
 

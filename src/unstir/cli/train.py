@@ -130,7 +130,7 @@ def _options_json(text: str | None) -> dict[str, Any] | None:
 
 
 def _started(path: Path | None, config: Path | None, given: dict[str, Any]) -> Session:
-    from unstir.run import new_run_path
+    from unstir.fitting import new_run_path
     from unstir.train.config import make_config, read_config
     from unstir.train.session import start
 
@@ -164,7 +164,9 @@ def _resumed(path: Path | None, config: Path | None, given: dict[str, Any]) -> S
 
 def _train(session: Session, as_json: bool) -> None:
     from unstir.bars import sampling_bar, show_training
-    from unstir.run import compare, load, write_gallery
+    from unstir.evaluation import compare
+    from unstir.gallery import write_gallery
+    from unstir.run import load
     from unstir.train.machine import using_threads
     from unstir.train.session import training
 
