@@ -297,7 +297,7 @@ def test_a_module_of_one_s_own(tmp_path: Path, refused: Refused) -> None:
 def test_a_minute_is_the_default_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from unstir.train.folder import read_run_config
 
-    monkeypatch.setattr("unstir.run.training", lambda this: iter([]))
+    monkeypatch.setattr("unstir.fitting.training", lambda this: iter([]))
     with pytest.raises(ValueError, match="has no checkpoint yet"):
         unstir.fit("edm", gaussian(60), out=tmp_path / "run", network_options=MLP)
     assert read_run_config(tmp_path / "run").minutes == 1.0
