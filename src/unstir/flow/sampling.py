@@ -91,6 +91,7 @@ def sample_steps(
     *,
     solver: Solver[Any] | str | None = None,
     steps: int | None = None,
+    times: Sequence[float] | None = None,
     seed: int = 0,
     first: int = 0,
     batch: int = 256,
@@ -102,6 +103,8 @@ def sample_steps(
 ) -> Iterator[Progress]:
     """Every step of every batch of `sample`, which has the same arguments: for bars, pages and notebooks."""
     solver = parse_solver(solver, process) if isinstance(solver, str) else solver or default_solver(process)
+    if times is not None:
+        steps = len(times)
     steps = solver.usual_steps(process) if steps is None else steps
     shape = _shape(field, shape)
     if start is None and solver.needs_start:
@@ -128,8 +131,9 @@ def sample_steps(
         x = _first_states(process, shape, streams, dtype, None if start is None else start[index]).to(device)
         labels = None if label is None else label[index].to(device)
         for step in trajectory(
-            process, field, x, solver=solver, steps=steps, streams=streams, label=labels, denoise=denoise
-        ):
+            process, field, x, solver=solver, steps=steps, times=times, streams=streams, label=labels,
+            denoise=denoise,
+        ):  # fmt: skip
             prediction = None if step.prediction is None else step.prediction[low:high]
             kept = Step(step.index, step.time, step.state[low:high], prediction)
             yield Progress(at + low - first, kept, steps)
@@ -144,6 +148,7 @@ def sample(
     *,
     solver: Solver[Any] | str | None = None,
     steps: int | None = None,
+    times: Sequence[float] | None = None,
     seed: int = 0,
     first: int = 0,
     batch: int = 256,
@@ -162,6 +167,7 @@ def sample(
         shape: of one sample; the field's own by default.
         solver: an object or a specification such as `heun`; by default the first of `solvers(process)`.
         steps: how many, the last denoising among them; by default the solver's usual number.
+        times: falling times in place of the solver's own; then `steps` is not used.
         start: items to start from in place of the prior, `(n, *shape)` in model units, where the process
             can: a restoration or a translation of them.
         seed: with the sample's index, all that a sample depends on.
@@ -182,6 +188,7 @@ def sample(
         shape,
         solver=solver,
         steps=steps,
+        times=times,
         seed=seed,
         first=first,
         batch=batch,
