@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from unstir.fitting import fit
     from unstir.flow import log_likelihood, sample
     from unstir.run import Run, load
+    from unstir.untrained import Untrained, exact, local
 
 __version__ = "0.1.0"
 
@@ -28,8 +29,11 @@ _MODULES = ("data", "fields", "flow", "measure", "physics")
 _NAMES = {
     "InputError": "unstir.errors",
     "Run": "unstir.run",
+    "Untrained": "unstir.untrained",
+    "exact": "unstir.untrained",
     "fit": "unstir.fitting",
     "load": "unstir.run",
+    "local": "unstir.untrained",
     "log_likelihood": "unstir.flow",
     "sample": "unstir.flow",
 }
@@ -37,11 +41,14 @@ _NAMES = {
 __all__ = [
     "InputError",
     "Run",
+    "Untrained",
     "data",
+    "exact",
     "fields",
     "fit",
     "flow",
     "load",
+    "local",
     "log_likelihood",
     "measure",
     "physics",

@@ -7,6 +7,7 @@ lands on them with the right shares.
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import torch
@@ -30,12 +31,21 @@ class ExactField:
         process: any linear process.
         data: points `(points, *shape)` of any floating dtype.
         weights: their shares `(points,)`, normalised here; equal by default.
+        labels: their classes, int64 `(points,)` from 0. Asked with a label the field is that of this class
+            alone, and without one that of all the data; where there are none a label makes no difference.
 
     Raises:
-        InputError: no data, values that are not finite, or weights of another length or sign.
+        InputError: no data, values that are not finite, weights or labels of another length or sign; a label
+            that no point has.
     """
 
-    def __init__(self, process: LinearProcess, data: Tensor, weights: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        process: LinearProcess,
+        data: Tensor,
+        weights: Tensor | None = None,
+        labels: Tensor | None = None,
+    ) -> None:
         if data.ndim < 2 or len(data) == 0 or not data.is_floating_point():
             raise InputError(
                 f"data: has shape {tuple(data.shape)} and dtype {data.dtype}; give floats (points, *shape)"
@@ -53,23 +63,55 @@ class ExactField:
         self.process = process
         self.shape = data.shape[1:]
         # A block of nothing but points of no weight would leave 0/0.
-        data, weights = data[weights > 0], weights[weights > 0]
+        kept = weights > 0
+        if labels is not None:
+            if labels.shape != (len(data),) or labels.dtype != torch.int64 or bool((labels < 0).any()):
+                raise InputError(
+                    f"labels: give a class number from 0, int64, for each of the {len(data)} points"
+                )
+            order = torch.argsort(labels[kept], stable=True)
+            data, weights, labels = data[kept][order], weights[kept][order], labels[kept][order]
+            counts = torch.bincount(labels).tolist()
+            self._ranges = [
+                slice(e - c, e) for e, c in zip(itertools.accumulate(counts), counts, strict=True)
+            ]
+        else:
+            data, weights = data[kept], weights[kept]
+            self._ranges = []
         self._data = process.basis.coordinates(data).flatten(1)
         self._log_weights = (weights.double() / weights.double().sum()).log()
         self._largest = float((self._data.double() ** 2).sum(1).max())
+
+    @classmethod
+    def of_classes(cls, process: LinearProcess, data: Tensor, labels: Tensor | None) -> ExactField:
+        """The field of points of equal shares in classes."""
+        return cls(process, data, labels=labels)
 
     def __call__(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """E[y | x_t = x], `(batch, *shape)`, for times `(batch,)`."""
         self._check(x)
         A = expanded(self.process.signal(t.double(), self.shape), self.shape)
-        return self._posterior_mean(x, A, self.process.B(t.double())[:, None])
+        return self._by_class(x, A, self.process.B(t.double())[:, None], label)
 
     def at(self, t: float) -> Slice:
         """The field at one time."""
         time = torch.tensor([t], dtype=torch.float64, device=self._data.device)
         A = expanded(self.process.signal(time, self.shape), self.shape)
         B = self.process.B(time)[:, None]
-        return lambda x, label: self._posterior_mean(x, A, B)
+        return lambda x, label: self._by_class(x, A, B, label)
+
+    def _by_class(self, x: Tensor, A: Tensor, B: Tensor, label: Tensor | None) -> Tensor:
+        """Each state with the points of its class."""
+        if label is None or not self._ranges:
+            return self._posterior_mean(x, A, B, slice(0, len(self._data)))
+        out = torch.empty_like(x)
+        for number in sorted(set(label.tolist())):
+            if not 0 <= number < len(self._ranges) or self._ranges[number].start == self._ranges[number].stop:
+                raise InputError(f"label={number}: no point of the field's data is of this class")
+            at = label == number
+            own = [values[at] if len(values) == len(x) else values for values in (A, B)]
+            out[at] = self._posterior_mean(x[at], own[0], own[1], self._ranges[number])
+        return out
 
     def _check(self, x: Tensor) -> None:
         if x.shape[1:] != self.shape:
@@ -85,7 +127,7 @@ class ExactField:
         error = float((size / B**2).max()) * torch.finfo(torch.float32).eps
         return torch.float32 if error < _LOGIT_ERROR else torch.float64
 
-    def _posterior_mean(self, x: Tensor, A: Tensor, B: Tensor) -> Tensor:
+    def _posterior_mean(self, x: Tensor, A: Tensor, B: Tensor, among: slice) -> Tensor:
         basis, noise = self.process.basis, self.process.noise
         u = basis.coordinates(x).flatten(1)
         dtype = self._dtype(u, A, B)
@@ -93,11 +135,12 @@ class ExactField:
         top = torch.full((len(u), 1), -math.inf, dtype=dtype, device=u.device)
         total = torch.zeros_like(top)
         mean = torch.zeros(u.shape, dtype=dtype, device=u.device)
-        for start in range(0, len(self._data), _BLOCK):
-            block = self._data[start : start + _BLOCK].to(dtype)
+        for start in range(among.start, among.stop, _BLOCK):
+            stop = min(start + _BLOCK, among.stop)
+            block = self._data[start:stop].to(dtype)
             squared = squared_distances(scaled, block, factor)
             logits = noise.log_density(squared, u.shape[1])
-            logits = logits + self._log_weights[start : start + _BLOCK].to(dtype)
+            logits = logits + self._log_weights[start:stop].to(dtype)
             new_top = torch.maximum(top, logits.detach().amax(1, keepdim=True))
             weight = torch.exp(logits - new_top)
             keep = torch.exp(top - new_top)
