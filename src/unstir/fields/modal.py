@@ -18,7 +18,8 @@ from torch import Tensor
 from unstir.fields.field import Slice
 from unstir.fields.modalsketch import denoise_modes
 from unstir.fields.neural import NeuralField
-from unstir.fields.sketch import EVIDENCE, Sketch
+from unstir.fields.sketch import Sketch
+from unstir.fields.widths import EVIDENCE
 from unstir.physics import DATA_STD, DampedProcess
 from unstir.physics.process import per_item
 

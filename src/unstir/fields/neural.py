@@ -6,12 +6,14 @@ For data of variance s² the state has variance V = A²s² + B², and
     c_skip = A s²/V     c_out = s B/√V     c_in = 1/√V     c_noise = ¼ ln(B/A)
 
 keeps F's input and target at variance 1 for every A and B (Karras 2022, appendix B.6, with A free). Where the
-law of noise mixes variances W, each coefficient is its mean over W given the state's own size
+law of noise mixes variances W, each coefficient is its mean over W, and over the variances v that items of
+the data have (`widths.py`), given the state's own size
 
-    p(W | x) ∝ p(W) V_W^{−ν/2} exp(−ν ‖x‖²/(2 N V_W))     V_W = A²s² + B²W     ν = 4
+    p(W, v | x) ∝ p(W) p(v) V^{−ν/2} exp(−ν ‖x‖²/(2 N V))     V = A²v + B²W     ν = 4
 
-with ν far below N, since data differ in size too; and c_out² is the mean square that the skip path leaves. So
-a Cauchy draw of 10⁴ σ enters the network at size 1 like any other, and its loss weighs no more than theirs.
+with ν far below N, since an item's numbers hang together; and c_out² is the mean square that the skip path
+leaves. So a Cauchy draw of 10⁴ σ enters the network at size 1 like any other, its loss weighs no more than
+theirs, and where the data's own tails are as heavy a far state is not dropped for noise.
 
 With a `Sketch` of the data its denoiser takes the place of c_skip x, is shown to the network beside the
 state, and c_out is what it was measured to leave at each noise level: training begins where the sketch ends.
@@ -19,6 +21,7 @@ state, and c_out is what it was measured to leave at each noise level: training 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -27,7 +30,8 @@ from torch import Tensor, nn
 from unstir.fields.field import Slice
 from unstir.fields.learned import LearnedField
 from unstir.fields.leftover import LEVELS, Leftover
-from unstir.fields.sketch import EVIDENCE, Sketch
+from unstir.fields.sketch import Sketch
+from unstir.fields.widths import EVIDENCE, WIDTHS, fit_widths
 from unstir.physics import DATA_STD, LinearProcess
 from unstir.physics.process import per_item
 
@@ -50,6 +54,8 @@ class NeuralField(LearnedField[LinearProcess]):
 
     _nodes: Tensor
     _log_weights: Tensor
+    widths: Tensor
+    log_shares: Tensor
 
     def __init__(
         self,
@@ -64,6 +70,11 @@ class NeuralField(LearnedField[LinearProcess]):
         nodes, log_weights = process.noise.mixing_nodes(EVIDENCE)
         self.register_buffer("_nodes", nodes.float(), persistent=False)
         self.register_buffer("_log_weights", log_weights.float(), persistent=False)
+        # Where there is nothing to tell the items' size from, or a sketch that does it, s² stands for all.
+        self._sized = process.noise.mixed and sketch is None
+        count = WIDTHS if self._sized else 1
+        self.register_buffer("widths", torch.full((count,), std**2), persistent=self._sized)
+        self.register_buffer("log_shares", torch.full((count,), -math.log(count)), persistent=self._sized)
         self.sketch = sketch
         self.left = None if sketch is None else Leftover(self._error_shape(sketch))
 
@@ -73,8 +84,12 @@ class NeuralField(LearnedField[LinearProcess]):
 
     @torch.no_grad()
     def prepare(self, items: Tensor, labels: Tensor | None = None) -> None:
-        """Fit the sketch, and measure what it leaves at each noise level."""
+        """Fit the sketch, and measure what it leaves at each noise level; without one the items' widths."""
         if self.sketch is None or self.left is None:
+            if self._sized:
+                variances, log_shares = fit_widths(items)
+                self.widths.copy_(variances)
+                self.log_shares.copy_(log_shares)
             return
         self.sketch.fit(self.process.basis.coordinates(items), labels)
         self.sketch.bounds.copy_(torch.stack([items.min(), items.max()]))
@@ -175,13 +190,15 @@ class NeuralField(LearnedField[LinearProcess]):
         """(c_skip, c_out, c_in, c_noise), each `(batch,)`."""
         A, B = self.process.A(t)[:, None], self.process.B(t)[:, None]
         energy = x.flatten(1).square().mean(1, keepdim=True).to(t.dtype)
-        signal, noise = A**2 * self.std**2, B**2 * self._nodes.to(t.dtype)
+        v, W = torch.cartesian_prod(self.widths, self._nodes).to(t.dtype).T
+        log_weights = (self.log_shares[:, None] + self._log_weights).flatten().to(t.dtype)
+        signal, noise = A**2 * v, B**2 * W
         variance = signal + noise
-        logits = self._log_weights.to(t.dtype) - 0.5 * EVIDENCE * (variance.log() + energy / variance)
+        logits = log_weights - 0.5 * EVIDENCE * (variance.log() + energy / variance)
         share = torch.softmax(logits, 1)
-        best = A * self.std**2 / variance
+        best = A * v / variance
         skip = (share * best).sum(1, keepdim=True)
-        left = self.std**2 * noise / variance + (best - skip).square() * energy
+        left = v * noise / variance + (best - skip).square() * energy
         out = (share * left).sum(1).sqrt()
         scale = (share * variance.rsqrt()).sum(1)
         return skip[:, 0], out, scale, (share * _level(A, noise)).sum(1).to(x.dtype)

@@ -27,7 +27,7 @@ from torch.nn import functional
 
 from unstir.fields.field import Slice
 from unstir.fields.learned import LearnedField, by_class
-from unstir.fields.sketch import EVIDENCE
+from unstir.fields.widths import EVIDENCE
 from unstir.physics import DATA_STD, Capacitor
 from unstir.physics.capacitor import level_time, time_level
 from unstir.physics.plate import GaussianPlate, Plate, PointPlate

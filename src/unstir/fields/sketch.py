@@ -24,10 +24,9 @@ import torch
 from torch import Tensor, nn
 
 from unstir.errors import InputError
+from unstir.fields.widths import EVIDENCE
 
 _LARGEST = 2**30  # numbers
-# How many directions count as independent where W is told by a state's energy: data differ in size too.
-EVIDENCE = 4
 _MOST = 20_000  # items that the principal axes are fitted to
 _FACTOR = 4  # axes in which the components are fitted, for each of a component's own
 _PRIOR = 50  # items that the covariance of all counts for in a component's own
