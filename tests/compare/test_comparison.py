@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
+import unstir
 from unstir.compare import Comparison
 from unstir.compare.crew import Job, Subprocess
-from unstir.compare.plan import keep_plan
+from unstir.compare.plan import keep_plan, read_again, read_plan
 from unstir.compare.worker import Report, is_done, work
 from unstir.errors import InputError
 from unstir.train import load_checkpoint
@@ -128,3 +131,23 @@ def test_all_failing_is_an_error(tmp_path: Path) -> None:
     made.launch = lambda process, device: Refusing("no memory")  # type: ignore[method-assign]
     with pytest.raises(InputError, match="process edm: no memory"):
         made.run()
+
+
+def test_a_table_with_classes_and_codes_is_learned_as_train_would(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    species, code = random.integers(2, size=120), random.integers(3, size=120)
+    lengths = species + 0.1 * random.normal(size=120)
+    rows = [f"{x:.3f},{c},{'ab'[s]}" for x, c, s in zip(lengths, code, species, strict=True)]
+    (tmp_path / "t.csv").write_text("\n".join(["length,code,species", *rows]) + "\n")
+    made = bench(tmp_path / "out", tmp_path / "t.csv", ("edm",), label_column="species", categorical=["code"])
+    done = made.run()
+    run = unstir.load(made.plan.folder(made.out, "edm"))
+    assert run.classes == ("a", "b")
+    assert done.results["columns"] == ["length", "code"]
+    again = read_again(read_plan(made.out), made.out)
+    assert again[1].label_names == ("a", "b")
+    assert torch.equal(again[1].values, made.heldout.values)
+    assert "--label-column species --categorical code" in made.plan.command
+    (tmp_path / "t.csv").write_text("\n".join(["length,code,species", *rows[1:]]) + "\n")
+    with pytest.raises(InputError, match="have changed"):
+        read_again(made.plan, made.out)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unstir.cli.console import err, out, print_json, say
-from unstir.cli.options import Json
+from unstir.cli.options import Categorical, Json, LabelColumn, mapping, names_in
 from unstir.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ def compare(
     lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
     network: Annotated[str | None, typer.Option(help="As in train; the same for all.")] = None,
     network_options: Annotated[str | None, typer.Option(help="The network's own, as JSON.")] = None,
+    label_column: LabelColumn = None,
+    categorical: Categorical = None,
     holdout: Annotated[float, typer.Option(help="Share of the data held out.")] = 0.2,
     device: Annotated[
         str, typer.Option(help="auto, cpu, cuda (all GPUs), mps, or some: cuda:0,cuda:2.")
@@ -66,9 +68,10 @@ def compare(
     from unstir.compare import compare_processes, make_plan
     from unstir.compare.crew import find_devices
 
-    given: dict[str, Any] = {"batch": batch, "lr": lr, "network": network, "threads": threads}
-    if network_options is not None:
-        given |= {"network_options": _mapping(network_options)}
+    given: dict[str, Any] = {
+        "batch": batch, "lr": lr, "network": network, "threads": threads, "label_column": label_column,
+        "network_options": mapping(network_options), "categorical": names_in(categorical),
+    }  # fmt: skip
     names = [name for text in (*(processes or ()), *(more or ())) for name in text.split()]
     if resume:
         if folder is None:
@@ -170,17 +173,12 @@ def _bar(processes: Sequence[str], plan: Plan) -> Iterator[Callable[[str, Report
 
 def _kept(folder: Path, given: Sequence[str]) -> tuple[Plan, Dataset, Dataset]:
     """The plan of a comparison to go on with, and its data."""
-    from unstir.compare.plan import read_plan
-    from unstir.data import load as load_data
-    from unstir.train.folder import digest
+    from unstir.compare.plan import read_again, read_plan
 
     if given:
         raise InputError(f"resume: the comparison's own plan decides; leave out {', '.join(given)}")
     plan = read_plan(folder.expanduser())
-    found = load_data(plan.data)
-    if digest(found) != plan.sha256:
-        raise InputError(f"data {plan.data}: have changed since {folder} was begun; choose another folder")
-    return plan, *found.split(plan.holdout, plan.seed)
+    return plan, *read_again(plan, folder)
 
 
 def _new_folder(plan: Plan) -> Path:
@@ -203,15 +201,3 @@ def _numbers(text: str) -> list[int]:
         raise InputError(
             f"evaluations={text!r}: give whole numbers with commas between, such as 5,10,20"
         ) from None
-
-
-def _mapping(text: str) -> dict[str, Any]:
-    import json
-
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
-        value = None
-    if not isinstance(value, dict):
-        raise InputError(f'network-options={text!r}: give a JSON mapping such as {{"width": 512}}')
-    return value

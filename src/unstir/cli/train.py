@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unstir.cli.console import err, out, print_json, say
-from unstir.cli.options import Json
+from unstir.cli.options import Categorical, Json, LabelColumn, mapping, names_in
 from unstir.cli.tables import FEWEST, print_evaluation
 from unstir.errors import InputError
 
@@ -69,12 +68,8 @@ def train(
             "--labels/--no-labels", help="Learn each class of the data; by default where they have labels."
         ),
     ] = None,
-    label_column: Annotated[
-        str | None, typer.Option(help="The column of a table whose classes are the labels.")
-    ] = None,
-    categorical: Annotated[
-        str | None, typer.Option(help="Columns of whole numbers that are codes, with commas between.")
-    ] = None,
+    label_column: LabelColumn = None,
+    categorical: Categorical = None,
     label_dropout: Annotated[
         float | None,
         typer.Option(help="Share of labels withheld, so that all classes are learned together too."),
@@ -104,9 +99,9 @@ def train(
             "augment": augment, "warmup": warmup, "clip": clip, "ema": ema, "noise_mean": noise_mean,
             "noise_std": noise_std, "holdout": holdout, "device": device, "threads": threads,
             "checkpoint_minutes": checkpoint_minutes,
-            "network_options": _options_json(network_options), "labels": labels,
+            "network_options": mapping(network_options), "labels": labels,
             "label_column": label_column,
-            "categorical": None if categorical is None else categorical.split(","),
+            "categorical": names_in(categorical),
             "label_dropout": label_dropout, "skip_bad": skip_bad, "sketch": sketch,
             "channels_last": channels_last, "optimizer": optimizer, "track": track,
         }.items()
@@ -115,18 +110,6 @@ def train(
     session = _resumed(run, config, given) if resume else _started(run, config, given)
     _train(session, as_json)
     leave()
-
-
-def _options_json(text: str | None) -> dict[str, Any] | None:
-    if text is None:
-        return None
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
-        value = None
-    if not isinstance(value, dict):
-        raise InputError(f'network-options={text!r}: give a JSON mapping such as {{"width": 512}}')
-    return value
 
 
 def _started(path: Path | None, config: Path | None, given: dict[str, Any]) -> Session:

@@ -19,10 +19,10 @@ from typing import Any
 
 from unstir import physics
 from unstir.data import Dataset
-from unstir.data import load as load_data
 from unstir.errors import InputError
 from unstir.train.config import TrainConfig, make_config
 from unstir.train.folder import data_name, digest
+from unstir.train.source import read_data
 from unstir.train.storage import json_text, write_text
 
 EVALUATIONS = (5, 10, 20, 40)
@@ -90,7 +90,8 @@ class Plan:
         ]
         words += ["--features", self.features, "--draws", self.draws, "--holdout", self.holdout]
         for name, value in self.options.items():
-            words += [f"--{name.replace('_', '-')}", value if isinstance(value, str) else json.dumps(value)]
+            text = ",".join(value) if isinstance(value, list) else value
+            words += [f"--{name.replace('_', '-')}", text if isinstance(text, str) else json.dumps(text)]
         return shlex.join(map(str, words))
 
     def config(self, process: str, device: str) -> TrainConfig:
@@ -157,7 +158,11 @@ def make_plan(
         raise InputError(f"draws={draws}: give at least 50 resamplings")
     if not evaluations or min(evaluations) < 1:
         raise InputError(f"evaluations={list(evaluations)}: give numbers of 1 or more, such as 5 10 20 40")
-    found = load_data(data, skip_bad=bool(options.get("skip_bad", False)))
+    options = {key: value for key, value in options.items() if value is not None}
+    # Says what is wrong with the options, too.
+    budget = {"steps": steps} if minutes is None else {"minutes": minutes}
+    common = {"data": data, "process": names[0], "seed": seed, "holdout": holdout}
+    found, _ = read_data(make_config(options | common | budget))
     if found.kind == "text":
         raise InputError(f"data {found.name}: are text, whose figures are others; compare images or tables")
     if holdout == 0:
@@ -182,10 +187,21 @@ def make_plan(
         features=features or ("standard" if found.kind == "table" else "pixels"),
         draws=draws,
         holdout=holdout,
-        options={key: value for key, value in options.items() if value is not None},
+        options=options,
     )
-    plan.config(names[0], "cpu")  # says what is wrong with the options
     return plan, train, heldout
+
+
+def read_again(plan: Plan, out: Path) -> tuple[Dataset, Dataset]:
+    """The (training, held-out) data of the comparison in `out`.
+
+    Raises:
+        InputError: they cannot be read any more, or have changed.
+    """
+    found, _ = read_data(plan.config(plan.processes[0], "cpu"))
+    if digest(found) != plan.sha256:
+        raise InputError(f"data {plan.data}: have changed since {out} was begun; choose another folder")
+    return found.split(plan.holdout, plan.seed)
 
 
 def keep_plan(plan: Plan, out: Path) -> None:
