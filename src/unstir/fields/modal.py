@@ -36,8 +36,8 @@ class ModalField(NeuralField):
     def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """The denoised states, `(batch, *shape)`, for times `(batch,)`."""
         basis = self.process.basis
-        base, out, given, level = self._parts(x, t, label)
-        denoised = basis.state(base + out * basis.coordinates(self._network(given, level, label)))
+        base, out, given, level = self.parts(x, t, label)
+        denoised = basis.state(base + out * basis.coordinates(self.answer(given, level, label)))
         return denoised if self.sketch is None or self.training else self.sketch.bounded(denoised)
 
     def at(self, t: float) -> Slice:
@@ -47,12 +47,14 @@ class ModalField(NeuralField):
     def error(self, data: Tensor, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """Mean squared error of F against its target, `(batch,)`: each mode of D with weight 1/c_out²."""
         basis = self.process.basis
-        base, out, given, level = self._parts(x, t, label)
+        base, out, given, level = self.parts(x, t, label)
         wanted = (basis.coordinates(data) - base) / out
-        answer = basis.coordinates(self._network(given, level, label).float())
+        answer = basis.coordinates(self.answer(given, level, label).float())
         return (answer - wanted).square().flatten(1).mean(1)
 
-    def _parts(self, x: Tensor, t: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def parts(
+        self, x: Tensor, t: Tensor, label: Tensor | None = None, base: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The skip path's modes, c_out `(batch, *modes)`, what the network is given, c_noise `(batch,)`."""
         process, basis = self.process, self.process.basis
         with torch.autocast(x.device.type, enabled=False):
@@ -64,8 +66,8 @@ class ModalField(NeuralField):
                 return skip * u, out, white, level
             A = process.signal(t, u.shape[1:]).to(u.dtype)
             variance = (process.B(t).square() * mixing.exp()).to(u.dtype)
-            base = denoise_modes(self.sketch, u, A, variance, label)
-            out = self.left(self._place(level))
+            base = denoise_modes(self.sketch, u, A, variance, label) if base is None else base
+            out = self.left(self.place(level))
             return base, out, torch.cat([white, basis.state(base) / self.std], 1), level
 
     def _error_shape(self, sketch: Sketch) -> tuple[int, ...]:

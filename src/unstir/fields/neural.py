@@ -99,8 +99,8 @@ class NeuralField(LearnedField[LinearProcess]):
             chosen = torch.randint(len(items), (_CALIBRATION,), generator=generator)
             y, t = items[chosen.to(items.device)], time.expand(_CALIBRATION)
             label = None if labels is None else labels[chosen.to(labels.device)].to(items.device)
-            base, _, _, level = self._parts(self.process.perturb(y, t, generator), t, label)
-            places.append(self._place(level))
+            base, _, _, level = self.parts(self.process.perturb(y, t, generator), t, label)
+            places.append(self.place(level))
             squared.append(self._squared(base, y))
         self.left.measure(torch.cat(places), torch.cat(squared))
 
@@ -114,8 +114,8 @@ class NeuralField(LearnedField[LinearProcess]):
 
     def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """The denoised states, `(batch, *shape)`, for times `(batch,)`."""
-        base, out, given, noise = self._parts(x, t, label)
-        denoised = base + per_item(out, x) * self._network(given, noise, label)
+        base, out, given, noise = self.parts(x, t, label)
+        denoised = base + per_item(out, x) * self.answer(given, noise, label)
         if self.sketch is None or self.training:
             return denoised
         return self.sketch.bounded(denoised)
@@ -132,7 +132,7 @@ class NeuralField(LearnedField[LinearProcess]):
 
         def denoise(x: Tensor, label: Tensor | None) -> Tensor:
             level = torch.full((len(x),), noise, dtype=x.dtype, device=x.device)
-            return (x * skip).add_(self._network(x * scale, level, label), alpha=out)
+            return (x * skip).add_(self.answer(x * scale, level, label), alpha=out)
 
         return denoise
 
@@ -145,9 +145,9 @@ class NeuralField(LearnedField[LinearProcess]):
             t: times.
             label: class numbers `(batch,)`, or None.
         """
-        base, out, given, noise = self._parts(x, t, label)
+        base, out, given, noise = self.parts(x, t, label)
         target = (self.process.target(data, x, t) - base) / per_item(out, x)
-        prediction = self._network(given, noise, label)
+        prediction = self.answer(given, noise, label)
         return (prediction.float() - target).square().flatten(1).mean(1)
 
     def loss(self, data: Tensor, generator: torch.Generator, label: Tensor | None = None) -> Tensor:
@@ -155,26 +155,36 @@ class NeuralField(LearnedField[LinearProcess]):
         t = self.process.training_times(len(data), *self.levels, generator).to(data.device)
         return self.error(data, self.process.perturb(data, t, generator), t, label).mean()
 
-    def _network(self, x: Tensor, noise: Tensor, label: Tensor | None) -> Tensor:
+    def answer(self, x: Tensor, noise: Tensor, label: Tensor | None) -> Tensor:
+        """F, in the dtype of `x`."""
         out: Tensor = self.network(x, noise, label)
         return out if out.dtype == x.dtype else out.to(x.dtype)
 
-    def _parts(self, x: Tensor, t: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The skip path's answer, c_out `(batch,)`, what the network is given, c_noise `(batch,)`."""
+    def parts(
+        self, x: Tensor, t: Tensor, label: Tensor | None = None, base: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The skip path's answer, c_out `(batch,)`, what the network is given, c_noise `(batch,)`.
+
+        Args:
+            x: states.
+            t: times.
+            label: class numbers, or None.
+            base: what a sketch's network is shown in place of the sketch's own answer.
+        """
         if self.sketch is None or self.left is None:
             skip, out, scale, noise = self._coefficients(x, t)
             return per_item(skip, x) * x, out, per_item(scale, x) * x, noise
         with torch.autocast(x.device.type, enabled=False):
             A, B = self.process.A(t).to(x.dtype), self.process.B(t).to(x.dtype)
             variance = self.sketch.noise_variance(x, A, B, self._nodes, self._log_weights)
-            base = self.sketch(x, A, variance, label)
+            base = self.sketch(x, A, variance, label) if base is None else base
             scale = (A.square() * self.std**2 + variance).rsqrt()
             given = torch.cat([per_item(scale, x) * x, base / self.std], 1)
             level = _level(A, variance)
-            out = self.left(self._place(level))
+            out = self.left(self.place(level))
         return base, out, given, level
 
-    def _place(self, level: Tensor) -> Tensor:
+    def place(self, level: Tensor) -> Tensor:
         """Where a noise level lies between those of the clock's ends, held within [0, 1]."""
         low, high = self._ends()
         place: Tensor = (level - low) / (high - low)
