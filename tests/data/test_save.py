@@ -12,7 +12,7 @@ from PIL import Image
 
 from unstir.data import image_grid, load, save_samples
 from unstir.data.picture import scatter_bytes
-from unstir.data.save import check_target
+from unstir.data.target import check_target
 
 Refused = Callable[..., str]
 
@@ -166,7 +166,7 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.
             "x.jpg",
             noise(2, 1, 3, 3),
             None,
-            "ends in '.jpg': give .npz, .png, .csv, .parquet, .txt or a folder",
+            "ends in '.jpg': give .npz, .png, .csv, .parquet, .txt, .zip or a folder",
         ),
         ("x.csv", noise(2, 1, 3, 3), None, "holds tables, and these are images: give .npz"),
         ("x", TABLE, None, "is a folder of images, and this is a table: add .npz or .csv"),

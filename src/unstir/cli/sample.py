@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,16 +16,28 @@ from unstir.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from unstir.jobs import Source, Watch
     from unstir.run import Run
-
-_TABLES = (".csv", ".parquet")
 
 
 def sample(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
     target: Annotated[
-        Path, typer.Option("--out", help=".npz, .png (a grid), .csv, .parquet, .txt, or a folder of PNGs.")
+        Path,
+        typer.Option(
+            "--out", help="A folder of PNGs, .zip of them, .npz, .parquet, .png (a grid), .csv or .txt."
+        ),
     ],
+    run: Annotated[Path | None, typer.Argument(help="A run folder.")] = None,
+    exact: Annotated[
+        str | None, typer.Option(help="In place of a run: the exact field of data, which gives them back.")
+    ] = None,
+    local: Annotated[
+        str | None,
+        typer.Option(help="In place of a run: the field of images' patches, which makes new ones."),
+    ] = None,
+    process: Annotated[
+        str | None, typer.Option(help="Of --exact and --local; poisson:D=128 by default.")
+    ] = None,
     n: Annotated[
         int | None, typer.Option("-n", "--number", min=1, help="How many; 64, or as many as --from has.")
     ] = None,
@@ -47,81 +61,89 @@ def sample(
     seed: Seed = 0,
     first: Annotated[int, typer.Option(min=0, help="Index of the first sample.")] = 0,
     batch: Annotated[int, typer.Option(min=1, help="How many at once; changes nothing else.")] = 256,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Throw away what a stopped job has left for --out.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     as_json: Json = False,
 ) -> None:
-    """Draw samples from a trained run."""
-    import time
-
-    from unstir.bars import sampling_bar
-    from unstir.data import Dataset, check_target, save_samples, with_column
-    from unstir.run import load
+    """Draw samples from a trained run, or from data alone. What was stopped goes on when called again."""
+    from unstir.jobs import Drawing, Options, work
     from unstir.train.cluster import joined, leave
 
     cluster = joined()
-    opened = load(run, device=device)
-    say_passed_over(opened)
+    opened = _source(run, exact, local, process, device)
     given = None if source is None else _given(source, n, opened)
-    n = len(given) if given is not None else n or 64
-    labels = opened.labels(n, label=label, seed=seed, first=first, given=given is not None)
-    labels = labels if _holds_labels(target, opened, asked=label is not None) else None
-    in_column = labels is not None and target.suffix.lower() in _TABLES
-    labelled = labels is not None and not in_column
-    check_target(target, (n, *opened.info.shape), labelled=labelled, kind=opened.info.kind)
-    interval = None if guidance_interval is None else _interval(guidance_interval)
-    weaker = None if guide is None else load(guide, device=device)
-    start = time.perf_counter()
-
-    def draw(low: int, high: int) -> Tensor:
-        return opened.sample(
-            high - low,
-            label=label,
-            guidance=guidance,
-            guidance_interval=interval,
-            guide=weaker,
-            solver=solver,
-            steps=steps,
-            seed=seed,
-            first=first + low,
-            batch=batch,
-            start=None if given is None else given[low:high],
-            watch=watch,
-        )
-
-    with sampling_bar(-(-n // cluster.size), err) as watch:
-        samples = cluster.drawn(n, draw)
-    leave()
-    if samples is None:
-        return  # the first process has them all
-    seconds = time.perf_counter() - start
-    drawn = Dataset(
-        "samples", opened.info.kind, samples, labels, opened.classes, opened.info.columns,
-        categories=opened.info.categories,
+    drawing = Drawing(
+        opened,
+        target.expanduser(),
+        len(given) if given is not None else n or 64,
+        Options(
+            label, guidance, None if guidance_interval is None else _interval(guidance_interval),
+            solver, steps, seed, first,
+        ),
+        None if guide is None else _run(guide, device),
+        given,
+        batch,
     )  # fmt: skip
-    if in_column and opened.config.label_column is not None and opened.info.label_place is not None:
-        drawn = with_column(drawn, opened.config.label_column, opened.info.label_place)
-    path = save_samples(
-        target, drawn.values, drawn.labels, columns=drawn.columns, categories=drawn.categories
-    )
+    start = time.perf_counter()
+    outcome = work(drawing, bar=_bar, cluster=cluster, restart=restart)
+    leave()
+    if outcome is None:
+        return  # the first process speaks
+    seconds = time.perf_counter() - start
+    if exact is not None:
+        say("an exact field gives the data back, and nothing new")
     if as_json:
         report = {
-            "out": str(path),
-            "n": n,
+            "out": str(drawing.target),
+            "n": drawing.n,
+            "found": outcome.found,
             "seconds": round(seconds, 3),
-            "samples_per_second": round(n / seconds, 2),
+            "samples_per_second": round(outcome.drawn / seconds, 2),
         }
         print_json(report)
         return
-    say(f"{n} samples in {seconds:.1f} s ({n / seconds:,.0f} a second): ", (str(path), "bold"), console=out)
+    rate = f"{outcome.drawn} samples in {seconds:.1f} s ({outcome.drawn / seconds:,.0f} a second): "
+    say(rate, (str(drawing.target), "bold"), console=out)
 
 
-def _holds_labels(target: Path, run: Run, *, asked: bool) -> bool:
-    """Whether labels are written: a folder of images is parted by class only where that was asked for."""
-    suffix = target.suffix.lower()
-    if suffix in _TABLES:
-        return run.info.label_place is not None
-    scatter = suffix == ".png" and run.info.kind == "table"
-    return suffix == ".npz" or scatter or (not suffix and asked)
+def _bar(found: int, left: int) -> AbstractContextManager[Watch]:
+    from unstir.bars import sampling_bar
+
+    if found:
+        say(f"going on: {found:,} of {found + left:,} samples are there already")
+    return sampling_bar(left, err)
+
+
+def _source(
+    run: Path | None, exact: str | None, local: str | None, process: str | None, device: str
+) -> Source:
+    """What is sampled: a run, or one of the two fields that need none."""
+    named = {"RUN": run, "--exact": exact, "--local": local}
+    given = [name for name, value in named.items() if value is not None]
+    if len(given) != 1:
+        told = " and ".join(given) or "none of them"
+        raise InputError(f"sample: give a run folder, or --exact DATA, or --local DATA; you gave {told}")
+    if run is not None:
+        if process is not None:
+            raise InputError(f"process={process}: a run has its own; leave it out")
+        return _run(run, device)
+    from unstir import untrained
+    from unstir.train import TrainConfig
+
+    process = process or str(TrainConfig.model_fields["process"].default)
+    if exact is not None:
+        return untrained.exact(process, exact, device=device)
+    return untrained.local(process, local, device=device)
+
+
+def _run(path: Path, device: str) -> Run:
+    from unstir.run import load
+
+    opened = load(path, device=device)
+    say_passed_over(opened)
+    return opened
 
 
 def _interval(text: str) -> tuple[float, float]:
@@ -134,18 +156,19 @@ def _interval(text: str) -> tuple[float, float]:
     return low, high
 
 
-def _given(source: str, n: int | None, run: Run) -> Tensor:
+def _given(source: str, n: int | None, opened: Source) -> Tensor:
     """The first `n` items to start from, in the data's units."""
     from unstir.data import load as load_data
     from unstir.data import recoded
+    from unstir.run import Run
     from unstir.train.source import as_read
 
-    given = as_read(load_data(source), run.config)
-    values = recoded(given, run.info.columns, run.info.categories).values
-    if tuple(values.shape[1:]) != run.info.shape:
-        raise InputError(
-            f"from {source}: has items of {tuple(values.shape[1:])}, the run of {run.info.shape}"
-        )
+    given, info = load_data(source), opened.info
+    if isinstance(opened, Run):
+        given = as_read(given, opened.config)
+    values = recoded(given, info.columns, info.categories).values
+    if tuple(values.shape[1:]) != info.shape:
+        raise InputError(f"from {source}: has items of {tuple(values.shape[1:])}, the run of {info.shape}")
     if n is not None and n > len(values):
         raise InputError(f"number={n}: {source} has {len(values)} items; give that many or fewer")
     return values[:n]

@@ -10,8 +10,9 @@ from unstir.data.dataset import Dataset, Kind
 from unstir.data.levels import Levels
 from unstir.data.load import load
 from unstir.data.picture import image_grid
-from unstir.data.save import check_target, save_samples
+from unstir.data.save import save_samples
 from unstir.data.scaling import STD, Scaling
+from unstir.data.target import check_target
 from unstir.data.text import Letters, from_lines, to_lines
 
 __all__ = [

@@ -6,8 +6,10 @@
                        column J
     .png               a grid of images, a scatter of a table of two columns, or the first 16 signals
     .csv  .parquet     tables, with the columns' names and categories as text
+    .parquet           images as `datasets` lays them out: `image` {bytes, path}, and `label` if any
     .txt               text, one item a line
-    no ending          a folder of images 000000.png, 000001.png, ...; with labels, in a sub-folder for each
+    .zip               images 000000.png, 000001.png, ...; with labels, in a sub-folder for each
+    no ending          a folder of the same files
 
 Each is written under a temporary name beside its target, synced to disk and renamed. A folder must be new or
 empty; a file is replaced.
@@ -15,30 +17,22 @@ empty; a file is replaced.
 
 from __future__ import annotations
 
-import io
 import os
-import secrets
-import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
+from io import BytesIO
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from unstir.data.categories import Names, to_arrays
-from unstir.data.curves import curves_bytes
-from unstir.data.dataset import Kind
-from unstir.data.npy import KIND_NAME
-from unstir.data.picture import grid_layout, image_grid, png_bytes, scatter_bytes
-from unstir.data.tables import check_names, csv_bytes, parquet_bytes
-from unstir.data.text import to_lines
-from unstir.data.wording import reason, shown
+from unstir.data.categories import Names
+from unstir.data.dataset import Dataset, Kind
+from unstir.data.formats import Format, format_of
+from unstir.data.tables import check_names
+from unstir.data.target import check_target
+from unstir.data.whole import write_whole
 from unstir.errors import InputError
-
-SUFFIXES = (".npz", ".png", ".csv", ".parquet", ".txt")
-_HOLDS = {".csv": "tables", ".parquet": "tables", ".txt": "text"}
 
 
 def save_samples(
@@ -49,17 +43,19 @@ def save_samples(
     *,
     columns: Sequence[str] = (),
     categories: Sequence[Names] = (),
+    label_names: Sequence[str] = (),
 ) -> Path:
     """Write samples in the format that the path's ending names.
 
     Args:
         path: the target; missing folders above it are made.
-        values: images uint8 `(n, 1 or 3, height, width)`, a table of floats `(n, columns)`, or text as int32
-            code points `(n, length)`, in data units.
-        labels: class numbers `(n,)`; .csv and .parquet take none, a grid does not show them.
-        kind: `image`, `table` or `text`; told by shape and dtype without.
+        values: images uint8 `(n, 1 or 3, height, width)`, a table of floats `(n, columns)`, signals
+            `(n, channels, length)`, or text as int32 code points `(n, length)`, in data units.
+        labels: class numbers `(n,)`; tables in .csv and .parquet take none, a grid does not show them.
+        kind: `image`, `table`, `signal` or `text`; told by shape and dtype without.
         columns: a table's column names; `x0, x1, ...` without.
         categories: for each column its category names, or None; see `Dataset.categories`.
+        label_names: of the classes, for .parquet of images.
 
     Returns:
         The path written.
@@ -69,7 +65,6 @@ def save_samples(
     """
     kind = _check_values(values, labels, kind)
     path = check_target(path, values.shape, labelled=labels is not None, kind=kind)
-    values = values.detach().cpu()
     if kind == "table":
         columns = tuple(columns) or tuple(f"x{i}" for i in range(values.shape[1]))
         check_names(columns, "columns")
@@ -81,79 +76,22 @@ def save_samples(
             raise InputError(
                 f"categories of {len(categories)} columns: the table has {len(columns)}, give each"
             )
-    suffix = path.suffix.lower()
-    if suffix:
-        content = _content(suffix, values, labels, columns, categories)
-        _write(path, lambda target: _write_file(target, content))
-    else:
-        _write(path, lambda target: _write_folder(target, values, labels))
+    samples = Dataset(
+        "samples", kind, values.detach().cpu(), labels, tuple(label_names), tuple(columns),
+        categories=tuple(categories),
+    )  # fmt: skip
+    write_samples(path, format_of(path, samples.select(torch.arange(0))), samples)
     return path
 
 
-def check_target(
-    path: str | os.PathLike[str], shape: Sequence[int], labelled: bool = False, kind: Kind | None = None
-) -> Path:
-    """Refuse a target that `save_samples` could not write, before any time is spent on samples.
-
-    Args:
-        path: the target.
-        shape: the shape that the values will have, `(n, c, h, w)` or `(n, columns)`.
-        labelled: whether there will be labels.
-        kind: of the values; without, only images are told from the others.
-
-    Returns:
-        The path, with `~` resolved.
+def write_samples(path: Path, form: Format, samples: Dataset) -> None:
+    """Write samples that fit a format to a place that has been checked.
 
     Raises:
-        InputError: an ending we do not write or that cannot hold these values, a folder with something in it,
-            no permission.
+        InputError: the disk is full, or takes no such file.
     """
-    target = Path(os.path.expanduser(os.fspath(path)))
-    what, suffix, image = shown(path), target.suffix.lower(), len(shape) == 4
-    signal = len(shape) == 3
-    if suffix and suffix not in SUFFIXES:
-        raise InputError(f"{what} ends in {suffix!r}: give {', '.join(SUFFIXES)} or a folder")
-    if image and suffix in (".csv", ".parquet", ".txt"):
-        raise InputError(f"{what} holds {_HOLDS[suffix]}, and these are images: give .npz, .png or a folder")
-    if signal and suffix not in (".npz", ".png"):
-        raise InputError(f"{what} holds no signals: give .npz or .png")
-    if kind == "text" and suffix not in (".txt", ".npz"):
-        raise InputError(f"{what} holds no text: give .txt or .npz")
-    if kind == "table" and suffix == ".txt":
-        raise InputError(f"{what} holds text, and this is a table: give .npz, .csv or .parquet")
-    if not image and not suffix:
-        raise InputError(
-            f"{what} has no ending, so it is a folder of images, and this is a table: add .npz or .csv"
-        )
-    if not (image or signal) and suffix == ".png" and shape[1] != 2:
-        raise InputError(
-            f"{what} shows points of 2 columns, and these have {shape[1]}: give .npz, .csv or .parquet"
-        )
-    if labelled and suffix in (".csv", ".parquet"):
-        raise InputError(f"{what} holds numbers and no labels: give .npz")
-    if image and suffix == ".png":
-        grid_layout(shape)
-    if "\0" in str(target):
-        raise InputError(f"{what} cannot be written, no name holds a zero byte: give another")
-    try:
-        _check_place(target, what)
-    except OSError as error:
-        raise InputError(f"{what} cannot be written ({reason(error)}): give another place") from error
-    return target
-
-
-def _check_place(target: Path, what: str) -> None:
-    if target.suffix and target.is_dir():
-        raise InputError(f"{what} is a folder: give the name of a file in it")
-    if not target.suffix and target.is_dir() and any(target.iterdir()):
-        raise InputError(f"{what} is a folder with something in it: give a new one, or empty it")
-    if not target.suffix and target.exists() and not target.is_dir():
-        raise InputError(f"{what} is a file: give a folder, or a name that ends in {', '.join(SUFFIXES)}")
-    parent = next((folder for folder in target.absolute().parents if folder.exists()), target.absolute())
-    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-        raise InputError(
-            f"{what} cannot be written, {shown(parent)} is no folder we may write in: give another"
-        )
+    packed = form.pack(samples, 0)
+    write_whole(path, lambda target: form.join([partial(BytesIO, packed)], len(samples), target))
 
 
 def _check_values(values: Tensor, labels: Tensor | None, kind: Kind | None) -> Kind:
@@ -177,96 +115,3 @@ def _check_values(values: Tensor, labels: Tensor | None, kind: Kind | None) -> K
             f"give integers of shape ({len(values)},)"
         )
     return found
-
-
-def _content(
-    suffix: str, values: Tensor, labels: Tensor | None, columns: Sequence[str], categories: Sequence[Names]
-) -> bytes:
-    if suffix == ".npz":
-        arrays: dict[str, Any] = {"samples": _array(values)}
-        if values.ndim == 3:
-            arrays[KIND_NAME] = np.array("signal")
-        arrays |= to_arrays(columns, categories)
-        if labels is not None:
-            arrays["labels"] = labels.cpu().to(torch.int64).numpy()
-        stream = io.BytesIO()
-        np.savez(stream, **arrays)
-        return stream.getvalue()
-    if suffix == ".txt":
-        return "".join(line + "\n" for line in to_lines(values)).encode()
-    if suffix == ".png":
-        if values.ndim == 4:
-            return png_bytes(image_grid(values))
-        return curves_bytes(values) if values.ndim == 3 else scatter_bytes(values, labels, columns)
-    return (csv_bytes if suffix == ".csv" else parquet_bytes)(_array(values), columns, categories)
-
-
-def _array(values: Tensor) -> np.ndarray[Any, Any]:
-    if values.dtype == torch.int32:
-        return np.array(to_lines(values))
-    if values.ndim in (2, 3):
-        return values.float().numpy()
-    return values[:, 0].numpy() if values.shape[1] == 1 else values.permute(0, 2, 3, 1).contiguous().numpy()
-
-
-def _write(path: Path, fill: Callable[[Path], None]) -> None:
-    """Make `path` by `fill` under a temporary name, then rename; leave nothing behind where that fails."""
-    made = [folder for folder in path.absolute().parents if not folder.exists()]
-    scratch = path.with_name(f".unstir-{secrets.token_hex(8)}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fill(scratch)
-        os.replace(scratch, path)
-        _sync(path.parent)
-    except BaseException as error:
-        _remove(scratch)
-        for folder in made:
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
-        if isinstance(error, OSError):
-            raise InputError(
-                f"{shown(path)} cannot be written ({reason(error)}): free some space there or give "
-                "another place"
-            ) from error
-        raise
-
-
-def _write_file(path: Path, content: bytes) -> None:
-    with path.open("xb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _write_folder(folder: Path, values: Tensor, labels: Tensor | None) -> None:
-    folder.mkdir()
-    for name, content in _pages(values, labels):
-        file = folder / name
-        file.parent.mkdir(exist_ok=True)
-        _write_file(file, content)
-    for inner in {folder, *(item for item in folder.iterdir() if item.is_dir())}:
-        _sync(inner)
-
-
-def _pages(values: Tensor, labels: Tensor | None) -> Iterator[tuple[str, bytes]]:
-    from PIL import Image
-
-    for i, image in enumerate(_array(values)):
-        label = "" if labels is None else f"{int(labels[i])}/"
-        yield f"{label}{i:06d}.png", png_bytes(Image.fromarray(image))
-
-
-def _sync(folder: Path) -> None:
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _remove(scratch: Path) -> None:
-    if scratch.is_dir():
-        shutil.rmtree(scratch, ignore_errors=True)
-    else:
-        scratch.unlink(missing_ok=True)
