@@ -64,6 +64,31 @@ def test_two_processes_have_the_loss_curve_of_one(troop: Path, process: str) -> 
         near(*(load_checkpoint(troop / name / process).tensors for name in ("two", "one")))
 
 
+@pytest.mark.parametrize("process", ["edm", "pfgm", "coins", "rich", "few"])
+def test_a_network_in_parts_has_the_loss_curve_of_one(troop: Path, process: str) -> None:
+    one, parts = losses(troop / "one" / process), losses(troop / "parts" / process)
+    assert len(one) == len(parts) >= 3
+    assert torch.allclose(parts, one, rtol=1e-4, atol=1e-6), (parts - one).abs().max()
+    if process != "rich":
+        near(*(load_checkpoint(troop / name / process).tensors for name in ("parts", "one")))
+    assert load(troop / "parts" / process).sample(2, steps=3).shape == (2, 1, 8, 8)
+
+
+def test_a_process_holds_its_part_of_weights_averages_and_momenta(troop: Path) -> None:
+    shares = [json.loads((troop / "parts" / f"shares-{rank}.json").read_text()) for rank in range(2)]
+    for weights, states in shares:
+        assert 0.4 < weights < 0.6
+        assert 0.35 < states < 0.75  # of the weights: one momentum of matrices, two of the rest
+    assert sum(weights for weights, _ in shares) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("name", ["whole to parts", "parts to whole"])
+def test_parts_go_on_as_a_whole_and_the_other_way_about(troop: Path, name: str) -> None:
+    assert not any(ends(troop, f"{name}: cut") + ends(troop, name))
+    assert torch.allclose(losses(troop / name), losses(troop / "one" / "edm"), rtol=1e-4)
+    near(load_checkpoint(troop / name).tensors, load_checkpoint(troop / "one" / "edm").tensors)
+
+
 @pytest.mark.parametrize("name", ["on one", "on three"])
 def test_a_stopped_run_goes_on_with_another_number_of_processes(troop: Path, name: str) -> None:
     assert ends(troop, f"{name}: cut") == [0, 0]

@@ -77,6 +77,35 @@ def families(folder: Path) -> None:
     start(folder / "rich", values=RICH)
 
 
+def sharded(job: Job) -> Job:
+    """`job` with the network in parts, as after `accelerate launch --use_fsdp`."""
+
+    def run() -> None:
+        os.environ["ACCELERATE_USE_FSDP"] = "true"
+        job()
+
+    return run
+
+
+def in_parts(folder: Path) -> None:
+    for process in ("edm", "pfgm", "coins"):
+        start(folder / process, values={"process": process})
+    opened = session.start(config(RICH), folder / "rich", data())
+    train(folder / "rich", opened)
+    field, average = opened.trainer.field, opened.trainer.average
+    held = [[p.to_local().numel() for p in each.parameters()] for each in (field, average)]
+    wholes = sum(p.numel() for p in field.parameters())
+    states = [
+        value.to_local().numel()
+        for part, _, _ in opened.trainer.optimizer._parts
+        for entry in part.state.values()
+        for value in entry.values()
+        if value.ndim
+    ]
+    shares = [sum(map(sum, held)) / (2 * wholes), sum(states) / wholes]
+    (folder / f"shares-{opened.trainer.cluster.rank}.json").write_text(json.dumps(shares))
+
+
 def killed_writing() -> None:
     """Die in the middle of the next checkpoint."""
     left = [3]
@@ -187,7 +216,11 @@ def main(folder: Path) -> None:
 
     note("one", 1, lambda: families(one))
     note("two", 2, lambda: families(two))
+    parts = folder / "parts"
+    parts.mkdir()
+    note("parts", 2, sharded(lambda: in_parts(parts)))
     few = {"batch": 2, "steps": 3}
+    note("few parts", 3, sharded(lambda: start(parts / "few", values=few)))
     note("few one", 1, lambda: start(one / "few", values=few))
     note("few three", 3, lambda: start(two / "few", values=few))
     # Only one is told to stop, and not the leader.
@@ -196,6 +229,11 @@ def main(folder: Path) -> None:
         path = folder / name
         note(f"{name}: cut", 2, lambda: start(path), lambda: start(path, 5, stop))  # noqa: B023
         note(name, size, lambda: resume(path))  # noqa: B023
+    whole, part = folder / "whole to parts", folder / "parts to whole"
+    note("whole to parts: cut", 1, lambda: start(whole, 5, stop))
+    note("whole to parts", 2, sharded(lambda: resume(whole)))
+    note("parts to whole: cut", 2, sharded(lambda: start(part)), sharded(lambda: start(part, 5, stop)))
+    note("parts to whole", 1, lambda: resume(part))
     often = {"checkpoint_minutes": 1e-9}
     die: Job = lambda: os.kill(os.getpid(), signal.SIGKILL)  # noqa: E731
     path = folder / "member killed"

@@ -30,7 +30,7 @@ _PATIENCE = timedelta(minutes=10)  # for a process that does not answer; one tha
 # As torchrun and accelerate name them, then Intel's MPI and Open MPI.
 _RANKS = ("RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK")
 _SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
-_REFUSED = ("FSDP", "DEEPSPEED", "MEGATRON_LM")
+_REFUSED = ("DEEPSPEED", "MEGATRON_LM")
 _LOCALS = ("LOCAL_RANK", "MPI_LOCALRANKID", "OMPI_COMM_WORLD_LOCAL_RANK")
 
 
@@ -41,10 +41,12 @@ class Cluster:
     Attributes:
         rank: its number; process 0 leads: it alone writes and speaks.
         size: how many there are.
+        sharded: whether each holds only its part of the network while training (`sharding.py`).
     """
 
     rank: int = 0
     size: int = 1
+    sharded: bool = False
 
     @property
     def leads(self) -> bool:
@@ -107,8 +109,8 @@ class Cluster:
         return torch.cat(parts)
 
     def sum_gradients(self, network: nn.Module) -> None:
-        """Replace each gradient of `network` by its sum over all processes."""
-        if self.size == 1:
+        """Replace each gradient of `network` by its sum over all processes: parts are summed already."""
+        if self.size == 1 or self.sharded:
             return
         gradients = []
         for parameter in network.parameters():
@@ -213,8 +215,8 @@ def joined() -> Cluster:
         InputError: the other processes do not come, or the launch asks for another kind of sharing.
     """
     for kind in _REFUSED:
-        if os.environ.get(f"ACCELERATE_USE_{kind}", "").lower() == "true":
-            raise InputError(f"launch: {kind} is not supported; launch with --multi_gpu, and without it")
+        if _asked(kind):
+            raise InputError(f"launch: {kind} is not supported; launch with --multi_gpu or --use_fsdp")
     rank, size = _number(_RANKS, -1), _number(_SIZES, 1)
     if size == 1 or rank < 0:
         return Cluster()
@@ -226,7 +228,12 @@ def joined() -> Cluster:
             distributed.init_process_group(
                 "cpu:gloo,cuda:nccl" if cuda else "gloo", rank=rank, world_size=size, timeout=_PATIENCE
             )
-    return Cluster(rank, size)
+    return Cluster(rank, size, sharded=_asked("FSDP"))
+
+
+def _asked(kind: str) -> bool:
+    """Whether `accelerate launch` was told to share the network in this way."""
+    return os.environ.get(f"ACCELERATE_USE_{kind}", "").lower() in ("true", "1", "yes")
 
 
 def leave() -> None:

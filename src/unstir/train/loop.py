@@ -27,6 +27,7 @@ from unstir.train.cluster import Cluster
 from unstir.train.config import TrainConfig
 from unstir.train.folder import make_augmentation
 from unstir.train.optimizer import USUAL_LR, Optimizer
+from unstir.train.sharding import gathered, local, placed, shard, whole
 
 _MOST_SKIPPED = 50  # steps in a row without a finite gradient: the run has diverged
 
@@ -86,9 +87,12 @@ class Trainer:
         self.budget = Budget(seconds, config.steps or 0)
         # A run of old, whose config.yaml does not say, had Adam.
         name = "adam" if config.optimizer == "auto" else config.optimizer
+        self.average = AveragedModel(field, multi_avg_fn=_PowerAverage(config.ema))
+        if self.cluster.sharded:
+            for each in (field, self.average.module):
+                shard(_network(each))
         self.optimizer = Optimizer(field.parameters(), name)
         self.highest = USUAL_LR[name] if config.lr is None else config.lr
-        self.average = AveragedModel(field, multi_avg_fn=_PowerAverage(config.ema))
         self.augment = make_augmentation(config)
         self.generator = torch.Generator().manual_seed(config.seed)
         self._randomness = _Randomness(config.seed, data.device, self.cluster.rank)
@@ -121,25 +125,19 @@ class Trainer:
         items, condition = self._transformed(items)
         with (
             telling(self.field, condition),
-            self.cluster.sharing(self._network),
+            self.cluster.sharing(_network(self.field)),
             torch.autocast(items.device.type, torch.bfloat16, enabled=self.bfloat16),
         ):
             loss = self.field.loss(items, self.generator, label)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        self.cluster.sum_gradients(self._network)
+        self.cluster.sum_gradients(_network(self.field))
         norm = nn.utils.clip_grad_norm_(self.field.parameters(), self.config.clip, foreach=True)
-        finite = bool(torch.isfinite(norm))
+        finite = bool(torch.isfinite(gathered(norm)))
         if finite:
             self.optimizer.step(lr)
             self.average.update_parameters(self.field)
         return loss.detach(), finite
-
-    @property
-    def _network(self) -> nn.Module:
-        """The network that is told all it is told by its arguments."""
-        network = self.field.network
-        return network.network if isinstance(network, Augmented) else network
 
     @contextmanager
     def _out_of_memory_explained(self) -> Iterator[None]:
@@ -202,9 +200,9 @@ class Trainer:
         averaged = {k.removeprefix("module."): v for k, v in self.average.state_dict().items()}
         generators = {"train": self.generator.get_state(), **self._randomness.states}
         return {
-            "model": self.field.state_dict(),
-            "ema": averaged,
-            "optimizer": self.optimizer.tensors(),
+            "model": whole(self.field.state_dict()),
+            "ema": whole(averaged),
+            "optimizer": whole(self.optimizer.tensors()),
             "generators": generators,
         }
 
@@ -231,10 +229,10 @@ class Trainer:
         """
         tensors = checkpoint.tensors
         try:
-            self.field.load_state_dict(tensors["model"])
-            self.average.load_state_dict(
-                {k if k == "n_averaged" else f"module.{k}": v for k, v in tensors["ema"].items()}
-            )
+            averaged = {k if k == "n_averaged" else f"module.{k}": v for k, v in tensors["ema"].items()}
+            for module, values in ((self.field, tensors["model"]), (self.average, averaged)):
+                like = module.state_dict()
+                module.load_state_dict({k: placed(v, like[k]) for k, v in values.items()})
             self.optimizer.restore(tensors["optimizer"])
             self.generator.set_state(tensors["generators"]["train"])
             states = {name: tensors["generators"][name] for name in self._randomness.states}
@@ -250,6 +248,12 @@ class Trainer:
                 f"checkpoint at step {checkpoint.step}: does not fit this run ({reason}); start a new run"
             ) from None
         self.step = checkpoint.step
+
+
+def _network(field: nn.Module) -> nn.Module:
+    """The network of a field that is told all it is told by its arguments."""
+    network = field.get_submodule("network")
+    return network.network if isinstance(network, Augmented) else network
 
 
 class _Randomness:
@@ -312,4 +316,4 @@ class _PowerAverage:
         count: Tensor | int,
     ) -> None:
         keep = (1 - 1 / (int(count) + 1)) ** (self.gamma + 1)
-        torch._foreach_lerp_(averaged, current, 1 - keep)
+        torch._foreach_lerp_(local(averaged), local(current), 1 - keep)

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
+from unstir.train.sharding import placed
+
 _NARROW = 16
 _SHARE = 0.1  # of Muon's learning rate
 _BETAS = (0.9, 0.99)
@@ -86,8 +88,15 @@ class Optimizer:
             index, _, key = name.partition(".")
             entries.setdefault(int(index), {})[key] = value
         for part, places, _ in self._parts:
-            state = {i: entries[place] for i, place in enumerate(places) if place in entries}
+            state = {
+                i: self._placed(entries[place], place) for i, place in enumerate(places) if place in entries
+            }
             part.load_state_dict({"state": state, "param_groups": part.state_dict()["param_groups"]})
+
+    def _placed(self, entry: Mapping[str, Tensor], place: int) -> dict[str, Tensor]:
+        """One parameter's state, in parts where that is."""
+        like = self._views.get(place, self._parameters[place])
+        return {key: placed(value, like) if value.ndim else value for key, value in entry.items()}
 
 
 def _as_matrix(weight: Tensor, like: Tensor | None = None) -> Tensor:

@@ -347,7 +347,8 @@ def _trainer(
     cluster: Cluster,
 ) -> Trainer:
     """A trainer of a field that is prepared, its weights laid as the configuration says."""
-    lay(field, channels_last=bool(config.channels_last))
+    # What lies in parts lies in one order.
+    lay(field, channels_last=bool(config.channels_last) and not cluster.sharded)
     labels = labels.to(items.device) if field.classes and labels is not None else None
     bfloat16 = config.precision == "bfloat16"
     return Trainer(config, field, items, labels, bfloat16=bfloat16, cluster=cluster)

@@ -220,7 +220,7 @@ def sample_picture(session: Session) -> Image | None:
     from unstir.data.curves import curves_bytes
     from unstir.data.picture import image_grid, scatter_bytes
     from unstir.flow import default_solver
-    from unstir.run import Run
+    from unstir.run import Run, load
 
     info, trainer, seed = session.info, session.trainer, session.config.seed
     counts = {"image": _IMAGES, "signal": _SIGNALS, "table": _POINTS if info.shape == (2,) else 0}
@@ -231,7 +231,8 @@ def sample_picture(session: Session) -> Image | None:
     if default_solver(trainer.field.process).needs_start:
         given = (session.heldout if len(session.heldout) else session.train).values[:n]
         n = len(given)
-    field = trainer.average.module
+    # Parts of a network answer only together: the checkpoint before holds it whole.
+    field = load(session.path).field if trainer.cluster.sharded else trainer.average.module
     was = field.training
     run = Run(session.path, session.config, info, field.eval(), trainer.step)  # type: ignore[arg-type]
     try:

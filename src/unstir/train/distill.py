@@ -1,0 +1,136 @@
+"""Consistency distillation: a student learns where its teacher's trajectories end.
+
+Each step draws fresh priors, walks the teacher from each to its end, and all states on the way are examples:
+
+    f(x_t, t) = x_0      for (x_t, x_0) on one trajectory of the teacher's
+
+This is the consistency condition f(x_t, t) = f(x_s, s) (Song 2023, equation 1) with s at the trajectory's end,
+where f is known: nothing is learned from the student's own guesses, which at a few hundred steps are no help
+yet. One noise draw makes a whole trajectory, W included. No data are needed, and no example comes twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unstir.errors import InputError
+from unstir.fields import Field, LearnedField
+from unstir.fields.consistency import ConsistencyField, distance
+from unstir.flow.consistency import LEVELS, clock
+from unstir.flow.multistep import Multistep
+from unstir.flow.sampling import trajectory
+from unstir.physics import LinearProcess
+from unstir.train.checkpoint import load_checkpoint
+from unstir.train.config import TrainConfig
+from unstir.train.folder import DataInfo, make_field, read_info, read_process, read_run_config
+
+_CALIBRATION = 128  # trajectories that F's scale is measured on
+
+
+@dataclass(frozen=True)
+class Trajectories:
+    """A teacher's trajectories as a lesson.
+
+    Attributes:
+        teacher: its field, in evaluation mode and without gradients.
+        process: of both.
+    """
+
+    teacher: Field
+    process: LinearProcess
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Trajectories:
+        return self  # an averaged field needs no teacher of its own
+
+    def loss(
+        self, field: ConsistencyField, data: Tensor, generator: torch.Generator, label: Tensor | None
+    ) -> Tensor:
+        """The mean distance from the ends of as many examples as `data` has items."""
+        count = max(1, len(data) // LEVELS)
+        label = None if label is None else label[:count]
+        x, t, end, label = self.draw(count, data, generator, label)
+        return distance(field.error(end, x, t, label)).mean()
+
+    @torch.no_grad()
+    def draw(
+        self, count: int, like: Tensor, generator: torch.Generator, label: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """States of `count` trajectories, their times, ends and labels: `(LEVELS × count, …)`.
+
+        Args:
+            count: how many trajectories.
+            like: items `(n, *shape)` of the data's shape and device.
+            generator: of the priors.
+            label: class numbers `(count,)`, or None.
+        """
+        x = self.process.prior(count, like.shape[1:], generator, like.dtype).to(like.device)
+        walk = list(
+            trajectory(
+                self.process, self.teacher, x, solver=Multistep(), times=clock(self.process), label=label
+            )
+        )
+        places = walk[:LEVELS]
+        times = torch.tensor([step.time for step in places], dtype=torch.float32, device=like.device)
+        return (
+            torch.cat([step.state for step in places]),
+            times.repeat_interleave(count),
+            walk[-1].state.repeat(LEVELS, *(1,) * (like.ndim - 1)),
+            None if label is None else label.repeat(LEVELS),
+        )
+
+
+def teach(
+    field: LearnedField[Any],
+    config: TrainConfig,
+    info: DataInfo,
+    items: Tensor,
+    labels: Tensor | None,
+    *,
+    begin: bool,
+) -> None:
+    """Give a student its teacher, the run that `config.teacher` names.
+
+    Args:
+        field: the student.
+        config: of its run.
+        info: of its data.
+        items: some of them in model units, on the field's device.
+        labels: their class numbers, or None.
+        begin: whether it starts from the teacher's weights; else it has its own.
+
+    Raises:
+        InputError: no such run, or one of another process, network or data.
+    """
+    path = Path(str(config.teacher))
+    theirs, their_info = read_run_config(path), read_info(path)
+    for name in ("process", "network", "network_options", "sketch"):
+        if getattr(theirs, name) != getattr(config, name):
+            raise InputError(
+                f"teacher {path}: has {name} {getattr(theirs, name)}, the student {getattr(config, name)}; "
+                "leave it out, the teacher's is taken"
+            )
+    if their_info != info:
+        raise InputError(f"teacher {path}: was trained on other data; give those, or leave data out")
+    teacher = make_field(theirs, their_info, read_process(path, theirs, their_info), None)
+    if not isinstance(field, ConsistencyField) or isinstance(teacher, ConsistencyField):
+        raise InputError(f"teacher {path}: is a student itself; give the run that it was distilled from")
+    like = teacher.state_dict()
+    kept = load_checkpoint(path, {"ema": {**like, "n_averaged": torch.zeros(())}})
+    teacher.load_state_dict({name: kept.tensors["ema"][name] for name in like})
+    teacher = teacher.to(items.device).eval().requires_grad_(requires_grad=False)
+    lesson = Trajectories(teacher, field.process)
+    if begin:
+        field.denoiser.load_state_dict(teacher.state_dict())
+        generator = torch.Generator().manual_seed(config.seed)
+        label = None
+        if labels is not None:
+            chosen = torch.randint(len(labels), (_CALIBRATION,), generator=generator)
+            label = labels[chosen.to(labels.device)].to(items.device)
+        x, t, end, label = lesson.draw(_CALIBRATION, items, generator, label)
+        field.measure(x, t, end, label)
+    field.lesson = lesson
