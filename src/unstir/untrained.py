@@ -211,18 +211,31 @@ def exact(
     )
 
 
-def local(process: LinearProcess | str, data: Data, **options: Any) -> Untrained:  # noqa: ANN401
+def local(
+    process: LinearProcess | str,
+    data: Data,
+    *,
+    limit: int | None = None,
+    device: str = "auto",
+    labels: bool = True,
+    skip_bad: bool = False,
+) -> Untrained:
     """The field of the data's patches, with which sampling makes new images without any training.
 
     Args:
         process: as in `exact`.
-        data: images.
-        options: as in `exact`.
+        data: images, as in `exact`.
+        limit: as in `exact`.
+        device: as in `exact`.
+        labels: as in `exact`.
+        skip_bad: as in `exact`.
 
     Raises:
-        InputError: as in `exact`, and always for now: this field is not there yet.
+        InputError: as in `exact`, or data that are not images.
     """
-    raise InputError("local: the field of patches is not there yet; use exact")
+    from unstir.fields.local import LocalField
+
+    return untrained(LocalField, process, data, limit=limit, device=device, labels=labels, skip_bad=skip_bad)
 
 
 def untrained(

@@ -49,10 +49,6 @@ class DampedProcess(LinearProcess):
         check_kept(self.name, kept, "spectrum", fits=set(kept) == {"spectrum"})
         return dataclasses.replace(self, spectrum=kept["spectrum"])
 
-    def level(self, t: Tensor, log_mixing: Tensor) -> Tensor:
-        """What a network is told of the time, about ±1: ¼ ln(B √W/A) of the uniform mode."""
-        return 0.25 * (torch.log(self.B(t) / self.A(t)) + 0.5 * log_mixing)
-
     def __eq__(self, other: object) -> bool:
         return isinstance(other, DampedProcess) and (type(self), self.name, self.scale) == (
             type(other),

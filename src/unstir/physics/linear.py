@@ -117,6 +117,10 @@ class LinearProcess(FlowProcess):
         """What a field changes smoothly in, at times of any shape: B/A."""
         return self.B(t) / self.A(t)
 
+    def level(self, t: Tensor, log_mixing: Tensor) -> Tensor:
+        """How loud the noise is beside the signal, about ±1: ¼ ln(B √W/A) of the uniform mode."""
+        return 0.25 * (torch.log(self.B(t) / self.A(t)) + 0.5 * log_mixing)
+
     def time_at(self, ratio: Tensor) -> Tensor:
         """The time at which the noise-to-signal ratio B/A equals `ratio`, held within [t_min, t_max]."""
         return self.schedule.time_at(ratio / self.scale).clamp(self.t_min, self.t_max)
