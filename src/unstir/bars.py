@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 if TYPE_CHECKING:
     from unstir.flow import Progress as SampleProgress
+    from unstir.flow.timesteps import Trial
     from unstir.train import TrainStep
 
 
@@ -76,3 +77,18 @@ def stage_bar(count: int, console: Console) -> Iterator[Callable[[str], None]]:
             bar.update(task, description=name, completed=next(done))
 
         yield begin
+
+
+@contextlib.contextmanager
+def tuning_bar(console: Console) -> Iterator[Callable[[Trial], None]]:
+    """A bar over trials of time steps, with the best distance so far."""
+    with Progress(
+        TextColumn("tuning"), BarColumn(), TextColumn("rms {task.fields[rms]}"), TimeRemainingColumn(),
+        console=console, transient=True, disable=not console.is_terminal,
+    ) as bar:  # fmt: skip
+        task = bar.add_task("", total=None, rms="…")
+
+        def watch(trial: Trial) -> None:
+            bar.update(task, total=trial.most, completed=trial.done, rms=f"{math.sqrt(trial.cost):.4f}")
+
+        yield watch

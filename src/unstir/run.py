@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +34,7 @@ from unstir.train.folder import (
 )
 from unstir.train.machine import choose_device
 from unstir.train.source import read_data
+from unstir.tuning import chosen_times
 
 if TYPE_CHECKING:
     from unstir.measure import Evaluation, TextEvaluation
@@ -112,6 +113,7 @@ class Run:
         guide: Run | None = None,
         solver: Solver[Any] | str | None = None,
         steps: int | None = None,
+        times: Sequence[float] | str | None = None,
         seed: int = 0,
         first: int = 0,
         batch: int = _MODEL_BATCH,
@@ -131,6 +133,8 @@ class Run:
             guide: a run on the same data that knows less, by its size or its steps (autoguidance).
             solver: an object or a specification such as `heun`; by default the first that the process has.
             steps: how many, the last denoising among them; by default the solver's usual number.
+            times: falling from t_max, in place of `steps`; by default those that `unstir tune` kept for this
+                solver and so many steps, else the solver's own; `usual` for these in any case.
             seed: with the sample's index, all that a sample depends on.
             first: index of the first sample.
             batch: how many at once.
@@ -150,6 +154,7 @@ class Run:
             self.info.model_shape,
             solver=solver,
             steps=steps,
+            times=chosen_times(self, solver, steps, times),
             seed=seed,
             first=first,
             batch=batch,

@@ -18,6 +18,7 @@ _VERBS = (
     "networks",
     "train",
     "sample",
+    "tune",
     "restore",
     "evaluate",
     "compare",

@@ -1,0 +1,55 @@
+"""`unstir tune`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unstir.cli.console import err, out, print_json, say, say_passed_over
+from unstir.cli.options import Json, Seed, SolverName
+
+
+def tune(
+    run: Annotated[Path, typer.Argument(help="A run folder; the times are kept in it.")],
+    evaluations: Annotated[int, typer.Option(min=2, help="Field evaluations a sample, at most.")] = 10,
+    solver: SolverName = None,
+    priors: Annotated[
+        int, typer.Option(min=8, help="Prior draws to tune with, and as many to judge by.")
+    ] = 64,
+    rounds: Annotated[int, typer.Option(min=0, help="Of improvement, at most.")] = 4,
+    seed: Seed = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    as_json: Json = False,
+) -> None:
+    """Find better time steps for a trained run, and keep them with it."""
+    from dataclasses import asdict
+
+    from unstir.bars import tuning_bar
+    from unstir.run import load
+    from unstir.tuning import FILE, tune_run
+
+    opened = load(run, device=device)
+    say_passed_over(opened)
+    with tuning_bar(err) as watch:
+        outcome = tune_run(
+            opened, evaluations, solver=solver, priors=priors, rounds=rounds, seed=seed, watch=watch
+        )
+    found, steps = outcome.found, len(outcome.found.times)
+    if as_json:
+        print_json({"steps": steps, **asdict(outcome)})
+        return
+    figures = f"{found.usual_rms:.4f} with the usual times, {found.rms:.4f} with tuned ones"
+    if outcome.previous is not None:
+        figures += f", {outcome.previous.rms:.4f} with those kept before"
+    say(
+        f"{outcome.evaluations} evaluations, {priors} priors not tuned with: rms to the converged flow ",
+        (figures, "bold"),
+        console=out,
+    )
+    if not outcome.kept:
+        say("no better: nothing was changed", console=out)
+        return
+    option = "" if solver is None else f" --solver {solver}"
+    say(f"kept in {opened.path / FILE}: unstir sample {run} --steps {steps}{option} takes them", console=out)
