@@ -29,8 +29,10 @@ class Slow(nn.Module):
             "bfloat16": torch.is_autocast_enabled("cpu"),
             "first": not is_last,
             "threads": torch.get_num_threads() > 1,
+            "plain": True,
         }
-        time.sleep(0.08 if told[self.slow] else 0.02)
+        if not torch.compiler.is_compiling():  # it cannot trace a sleep
+            time.sleep(0.08 if told[self.slow] else 0.02)
         return x * self.weight.mean()
 
 
@@ -46,9 +48,14 @@ USUAL = Arrangement(bfloat16=False, channels_last=False, threads=2)
         ("float32", set(), USUAL),
         ("threads", {"threads"}, Arrangement(False, False, 1)),
         ("threads", {"bfloat16"}, USUAL),
+        ("plain", {"compiled"}, Arrangement(False, False, 2, compiled=True)),
+        ("plain", set(), USUAL),
     ],
 )
-def test_what_is_clearly_faster_is_taken(slow: str, free: set[str], wanted: Arrangement) -> None:
+def test_what_is_clearly_faster_is_taken(
+    slow: str, free: set[str], wanted: Arrangement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unstir.train.arrangement._BACKEND", "eager")  # only traces, in a moment
     field = NeuralField(Slow(slow), physics.edm(), shape=(2, 4, 4))
     before = torch.get_num_threads()
     assert fastest(field, torch.randn(8, 2, 4, 4), None, USUAL, free=free) == wanted
@@ -74,6 +81,32 @@ def test_channels_last_trains_to_the_same_weights() -> None:
     assert all(p.is_contiguous(memory_format=torch.channels_last) for p in wide)
     for a, b in zip(*weights, strict=True):
         torch.testing.assert_close(a, b, atol=1e-4, rtol=0)
+
+
+def test_a_compiler_that_fails_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("no compiler here")
+
+    monkeypatch.setattr("unstir.train.arrangement._BACKEND", broken)
+    field = NeuralField(Slow("plain"), physics.edm(), shape=(2, 4, 4))
+    assert fastest(field, torch.randn(8, 2, 4, 4), None, USUAL, free={"compiled"}) == USUAL
+
+
+def test_a_compiled_network_trains_to_the_same_weights_and_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unstir.train.arrangement._BACKEND", "aot_eager")
+    options = {"width": 16, "layers": 1, "middle": 1}
+    common = {"steps": 3, "network": "patch-unet", "network_options": options, "batch": 8}
+    runs = [
+        unstir.fit("edm", "digits", out=tmp_path / str(compiled), compile=compiled, **common)
+        for compiled in (False, True)
+    ]
+    assert [run.config.compile for run in runs] == [False, True]
+    for a, b in zip(*(run.field.parameters() for run in runs), strict=True):
+        torch.testing.assert_close(a, b, atol=2e-3, rtol=0)
+    samples = [run.sample(4, steps=3).int() for run in runs]
+    assert (samples[0] - samples[1]).abs().float().mean() < 2
 
 
 def test_a_run_keeps_what_was_measured(tmp_path: Path) -> None:

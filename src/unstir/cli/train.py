@@ -50,6 +50,10 @@ def train(
     channels_last: Annotated[
         bool | None, typer.Option(help="How convolutions lie in memory; by default what is faster.")
     ] = None,
+    compiled: Annotated[
+        bool | None,
+        typer.Option("--compile/--no-compile", help="torch.compile the network; measured in long runs."),
+    ] = None,
     warmup: Annotated[float | None, typer.Option(help="Share of the run over which lr rises.")] = None,
     clip: Annotated[float | None, typer.Option(help="Largest norm of the gradient.")] = None,
     ema: Annotated[float | None, typer.Option(help="Width of the averaged weights, a share.")] = None,
@@ -103,7 +107,7 @@ def train(
             "label_column": label_column,
             "categorical": names_in(categorical),
             "label_dropout": label_dropout, "skip_bad": skip_bad, "sketch": sketch,
-            "channels_last": channels_last, "optimizer": optimizer, "track": track,
+            "channels_last": channels_last, "compile": compiled, "optimizer": optimizer, "track": track,
         }.items()
         if value is not None
     }  # fmt: skip

@@ -52,3 +52,9 @@ def telling(field: nn.Module, condition: Tensor | None) -> Iterator[None]:
     finally:
         for module in found:
             module.condition = None
+
+
+def core(field: nn.Module) -> nn.Module:
+    """The network of a field that is told all it is told by its arguments."""
+    network = field.get_submodule("network")
+    return network.network if isinstance(network, Augmented) else network

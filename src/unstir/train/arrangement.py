@@ -1,8 +1,9 @@
 """How a machine does a network's arithmetic fastest: measured at the start of a run, kept in its config.yaml.
 
-One thing after the other: bfloat16 or float32, channels last or first, all threads or one. The usual stays
-unless another is clearly faster. A budget in steps takes it unmeasured, so as to repeat bit for bit.
-`torch.compile` is not among them: on a processor it takes a minute and a half and gained nothing.
+One thing after the other: bfloat16 or float32, channels last or first, all threads or one, compiled or not.
+The usual stays unless another is clearly faster. A budget in steps takes it unmeasured, so as to repeat bit
+for bit. Compiling itself takes minutes, so that only long budgets have it measured; where there is no
+compiler, it is not faster.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ import torch
 from torch import Tensor
 
 from unstir.fields import LearnedField
+from unstir.fields.augmented import core
 from unstir.train.machine import using_threads
 
 _PATIENCE = 1.1  # the usual one must be beaten by this much
 _ITEMS = 32  # of a batch, whose loss and gradient are timed
 _LONG = 1.0  # seconds, above which once is enough
+_BACKEND = "inductor"
 
 
 @dataclass(frozen=True)
@@ -30,15 +33,22 @@ class Arrangement:
         bfloat16: whether the network's arithmetic is autocast.
         channels_last: whether weights of convolutions lie with their channels last.
         threads: of the CPU.
+        compiled: whether torch.compile works out the network.
     """
 
     bfloat16: bool
     channels_last: bool
     threads: int
+    compiled: bool = False
 
 
-def lay(field: LearnedField[Any], *, channels_last: bool) -> None:
-    """Lay the weights of a field's convolutions in memory: before an optimiser takes them."""
+def lay(field: LearnedField[Any], *, channels_last: bool, compiled: bool = False) -> None:
+    """Lay the weights of a field's convolutions in memory, and compile it or not: before an optimiser."""
+    network = core(field)
+    if compiled:
+        network.compile(backend=_BACKEND)
+    else:
+        network._compiled_call_impl = None  # torch has no other way back
     layout = torch.channels_last if channels_last else torch.contiguous_format
     field.network.to(memory_format=layout)  # type: ignore[call-overload]  # torch's types leave it out
 
@@ -54,6 +64,7 @@ def fastest(
         "bfloat16": not usual.bfloat16,
         "channels_last": not usual.channels_last,
         "threads": 1,
+        "compiled": not usual.compiled,
     }
     for name, value in others.items():
         if name not in free or getattr(usual, name) == value:
@@ -69,18 +80,27 @@ def _seconds(
     field: LearnedField[Any], batch: Tensor, label: Tensor | None, arrangement: Arrangement
 ) -> float:
     """Of one loss and its gradient, the least of three."""
-    lay(field, channels_last=arrangement.channels_last)
+    lay(field, channels_last=arrangement.channels_last, compiled=arrangement.compiled)
     field.eval()  # nothing that a network keeps of its batches may change
     parameters = [p for p in field.parameters() if p.requires_grad]
+
+    def once() -> None:
+        with torch.autocast(batch.device.type, torch.bfloat16, enabled=arrangement.bfloat16):
+            loss = field.loss(batch, torch.Generator().manual_seed(0), label)
+        torch.autograd.grad(loss, parameters, allow_unused=True)
+        if batch.device.type == "cuda":
+            torch.cuda.synchronize(batch.device)
+
     least = float("inf")
     with using_threads(arrangement.threads):
+        if arrangement.compiled:
+            try:
+                once()
+            except Exception:  # whatever a missing or broken compiler raises
+                return least
         for _ in range(4):
             start = time.perf_counter()
-            with torch.autocast(batch.device.type, torch.bfloat16, enabled=arrangement.bfloat16):
-                loss = field.loss(batch, torch.Generator().manual_seed(0), label)
-            torch.autograd.grad(loss, parameters, allow_unused=True)
-            if batch.device.type == "cuda":
-                torch.cuda.synchronize(batch.device)
+            once()
             seconds = time.perf_counter() - start
             least = min(least, seconds)
             if seconds > _LONG:

@@ -53,6 +53,8 @@ class TrainConfig(BaseModel):
         ema: the averaged weights' width as a share of the run so far (Karras 2024, EDM2, section 3.1).
         precision: of the network's arithmetic; `auto` is bfloat16 for a U-Net where the device has it.
         channels_last: how convolutions' weights lie; by default what is measured faster.
+        compile: whether torch.compile works out the network; by default, with a budget of an hour or more,
+            where it is measured faster.
         noise_mean: mean of ln(B/A) at which the field is trained.
         noise_std: its standard deviation.
         holdout: share of the data held out for the evaluation.
@@ -87,6 +89,7 @@ class TrainConfig(BaseModel):
     ema: float = Field(0.05, gt=0, le=0.25)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     channels_last: bool | None = None
+    compile: bool | None = None
     noise_mean: float = Field(-1.2, ge=-20, le=20)
     noise_std: float = Field(1.2, gt=0, le=20)
     holdout: float = Field(0.2, ge=0, lt=1)

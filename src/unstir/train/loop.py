@@ -20,7 +20,7 @@ from torch.optim.swa_utils import AveragedModel
 from unstir.data.items import Items
 from unstir.errors import InputError
 from unstir.fields import LearnedField
-from unstir.fields.augmented import Augmented, telling
+from unstir.fields.augmented import core, telling
 from unstir.train.budget import Budget
 from unstir.train.checkpoint import Checkpoint, Tensors
 from unstir.train.cluster import Cluster
@@ -90,7 +90,7 @@ class Trainer:
         self.average = AveragedModel(field, multi_avg_fn=_PowerAverage(config.ema))
         if self.cluster.sharded:
             for each in (field, self.average.module):
-                shard(_network(each))
+                shard(core(each))
         self.optimizer = Optimizer(field.parameters(), name)
         self.highest = USUAL_LR[name] if config.lr is None else config.lr
         self.augment = make_augmentation(config)
@@ -125,13 +125,13 @@ class Trainer:
         items, condition = self._transformed(items)
         with (
             telling(self.field, condition),
-            self.cluster.sharing(_network(self.field)),
+            self.cluster.sharing(core(self.field)),
             torch.autocast(items.device.type, torch.bfloat16, enabled=self.bfloat16),
         ):
             loss = self.field.loss(items, self.generator, label)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        self.cluster.sum_gradients(_network(self.field))
+        self.cluster.sum_gradients(core(self.field))
         norm = nn.utils.clip_grad_norm_(self.field.parameters(), self.config.clip, foreach=True)
         finite = bool(torch.isfinite(gathered(norm)))
         if finite:
@@ -248,12 +248,6 @@ class Trainer:
                 f"checkpoint at step {checkpoint.step}: does not fit this run ({reason}); start a new run"
             ) from None
         self.step = checkpoint.step
-
-
-def _network(field: nn.Module) -> nn.Module:
-    """The network of a field that is told all it is told by its arguments."""
-    network = field.get_submodule("network")
-    return network.network if isinstance(network, Augmented) else network
 
 
 class _Randomness:

@@ -53,6 +53,7 @@ from unstir.train.tracking import check_tracker, tracking
 _CONVOLUTIONS = ("patch-unet", "unet", "dit")
 _METRICS_EVERY = 0.5  # seconds
 _IMAGES = 64  # a step
+_COMPILES = 60  # minutes of training, from which on it is measured what compiling gains
 _MEASURED = 4096  # items that a measured step may be taken from
 _PER_COMPONENT = 50  # items for each component of a sketch
 _NUMBERS = 2**23  # of a sketch, which every checkpoint holds twice
@@ -347,8 +348,12 @@ def _trainer(
     cluster: Cluster,
 ) -> Trainer:
     """A trainer of a field that is prepared, its weights laid as the configuration says."""
-    # What lies in parts lies in one order.
-    lay(field, channels_last=bool(config.channels_last) and not cluster.sharded)
+    # What lies in parts lies in one order, and what several processes share no compiler sees whole.
+    lay(
+        field,
+        channels_last=bool(config.channels_last) and not cluster.sharded,
+        compiled=bool(config.compile) and cluster.size == 1,
+    )
     labels = labels.to(items.device) if field.classes and labels is not None else None
     bfloat16 = config.precision == "bfloat16"
     return Trainer(config, field, items, labels, bfloat16=bfloat16, cluster=cluster)
@@ -372,12 +377,16 @@ def _arranged(
     """Options that say how the machine works fastest, as measured where the user leaves them open."""
     device = next(field.parameters()).device
     usual = Arrangement(
-        config.precision == "bfloat16", bool(config.channels_last), config.threads or torch.get_num_threads()
+        config.precision == "bfloat16",
+        bool(config.channels_last),
+        config.threads or torch.get_num_threads(),
+        bool(config.compile),
     )
     free = {"threads"} if asked.threads is None and device.type == "cpu" else set()
     if config.network in _CONVOLUTIONS:
         free |= {"bfloat16"} if asked.precision == "auto" and has_fast_bfloat16(device) else set()
         free |= {"channels_last"} if asked.channels_last is None else set()
+        free |= {"compiled"} if asked.compile is None and (config.minutes or 0) >= _COMPILES else set()
     if config.minutes is not None and free:
         labels = None if labels is None else labels[:_MEASURED].to(device)
         usual = fastest(field, items[:_MEASURED].to(device), labels, usual, free=free)
@@ -385,6 +394,7 @@ def _arranged(
         "threads": usual.threads if device.type == "cpu" else config.threads,
         "precision": "bfloat16" if usual.bfloat16 else "float32",
         "channels_last": usual.channels_last,
+        "compile": usual.compiled,
     }
 
 
