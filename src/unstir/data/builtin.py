@@ -9,7 +9,7 @@
     arithmetic     sums and differences of two numbers below 100, such as `12+7=19`, without repetition
 
 Each set of points holds 10,000, as float32 columns `x` and `y`; there are 10,000 lines of arithmetic. The
-table has 50,000 rows, so that a fifth of it still tells the 0.999 quantile. Its clusters lie at ±1 in every
+table has 200,000 rows, so that a fifth of it still tells the 0.9999 quantile. Its clusters lie at ±1 in every
 column, neighbouring columns are correlated by 0.6 in one of them and by −0.6 in the other.
 """
 
@@ -28,7 +28,7 @@ from unstir.data.text import from_lines
 POINTS = 10_000
 SEED = 2015
 GAUSSIANS8_STD = 0.1
-STUDENT_ROWS, STUDENT_COLUMNS, STUDENT_FREEDOM = 50_000, 8, 3
+STUDENT_ROWS, STUDENT_COLUMNS, STUDENT_FREEDOM = 200_000, 8, 3
 
 Array = np.ndarray[Any, Any]
 
