@@ -10,7 +10,7 @@ import scipy.stats
 import torch
 from torch import Tensor
 
-import unstir.fields.exact
+import unstir.fields.exact_dense
 from unstir.fields import ExactField
 from unstir.flow import sample
 from unstir.physics import LinearProcess, edm, parse, poisson
@@ -68,7 +68,7 @@ def test_blocks_change_nothing(process: LinearProcess, monkeypatch: pytest.Monke
     x = process.perturb(data[:10], torch.full((10,), t), seeded(2))
     whole = field.at(t)(x, None)
     for block in (1, 7, 64):
-        monkeypatch.setattr(unstir.fields.exact, "_BLOCK", block)
+        monkeypatch.setattr(unstir.fields.exact_dense, "_BLOCK", block)
         torch.testing.assert_close(field.at(t)(x, None), whole, rtol=1e-10, atol=1e-12)
 
 
@@ -77,7 +77,7 @@ def test_points_of_no_weight_are_as_if_not_there(monkeypatch: pytest.MonkeyPatch
     x = torch.randn(7, 2, dtype=torch.float64)
     expected = ExactField(edm(), POINTS[2:4], torch.tensor([1.0, 2.0])).at(0.5)(x, None)
     for block in (1, 2, 8192):
-        monkeypatch.setattr(unstir.fields.exact, "_BLOCK", block)
+        monkeypatch.setattr(unstir.fields.exact_dense, "_BLOCK", block)
         torch.testing.assert_close(ExactField(edm(), POINTS, weights).at(0.5)(x, None), expected)
 
 

@@ -1,27 +1,40 @@
-"""The exact field of a finite data set: D(x, t) = Σ_i softmax_i(log p_t(x | y_i)) y_i.
+"""The exact field of a finite data set: D(x, t) = Σ_i softmax_i(log p_t(x | y_i) + log w_i) y_i.
 
-Streamed over blocks of data with an online softmax (Milakov & Gimelshein 2018), so that memory does not
-grow with the data. It needs no training, and it only ever gives the data back: sampled to the end it
-lands on them with the right shares.
+It needs no training, and it only ever gives the data back: sampled to the end it lands on them with the
+right shares. Where noise is high all points count, and the field is attention over them (`exact_dense.py`).
+Where it is low few do, and a cheap pass with a certain bound finds which (`exact_near.py`). Neither's memory
+grows with the data.
+
+For every batch the cheapest way that serves is chosen by trying it on a few of the states: what is left out
+is bounded whichever it is.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
+from functools import cached_property
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from unstir.errors import InputError
+from unstir.fields.exact_dense import dense
+from unstir.fields.exact_near import Frame, Rounded, Shadow, decide
+from unstir.fields.exact_points import Points, Question
 from unstir.fields.field import Slice
 from unstir.physics import LinearProcess
-from unstir.physics.linear import expanded, squared_distances
+from unstir.physics.linear import expanded
 
-_BLOCK = 8192
-# Squared distances are taken from one matrix product; float32 serves while its rounding moves
-# no logit by much more than this.
-_LOGIT_ERROR = 1e-3
+Precision = Literal["float32", "bfloat16"]
+
+_FEW = 2048  # points of which all are always taken
+_PROBES = 8  # states on which a pass is tried
+_STRIDE = 8  # and the share of the points on which the dearer one is
+_MOST = 0.02  # of all points: more candidates than this cost more than to take all
+_LEAST = 64
 
 
 class ExactField:
@@ -33,10 +46,12 @@ class ExactField:
         weights: their shares `(points,)`, normalised here; equal by default.
         labels: their classes, int64 `(points,)` from 0. Asked with a label the field is that of this class
             alone, and without one that of all the data; where there are none a label makes no difference.
+        precision: `float32`, or `bfloat16` to take all points in half the time where noise is high, with an
+            error of about 1e-3 of the data's size. What lands on the data at low noise is the same.
+        prune: whether points that do not count may be left out: they weigh 1e-5 together at most.
 
     Raises:
-        InputError: no data, values that are not finite, weights or labels of another length or sign; a label
-            that no point has.
+        InputError: no data, values that are not finite, weights or labels of another length or sign.
     """
 
     def __init__(
@@ -45,6 +60,9 @@ class ExactField:
         data: Tensor,
         weights: Tensor | None = None,
         labels: Tensor | None = None,
+        *,
+        precision: Precision = "float32",
+        prune: bool = True,
     ) -> None:
         if data.ndim < 2 or len(data) == 0 or not data.is_floating_point():
             raise InputError(
@@ -52,6 +70,8 @@ class ExactField:
             )
         if not bool(data.isfinite().all()):
             raise InputError(f"data: {int((~data.isfinite()).sum())} values are NaN or infinite; remove them")
+        if precision not in ("float32", "bfloat16"):
+            raise InputError(f"precision={precision}: give float32 or bfloat16")
         if weights is None:
             weights = torch.ones(len(data), device=data.device)
         if (
@@ -62,25 +82,28 @@ class ExactField:
             raise InputError(f"weights: give one non-negative share for each of the {len(data)} points")
         self.process = process
         self.shape = data.shape[1:]
+        self._how = {"low": precision == "bfloat16", "prune": prune}
         # A block of nothing but points of no weight would leave 0/0.
-        kept = weights > 0
+        if not bool((weights > 0).all()):
+            kept = weights > 0
+            data, weights = data[kept], weights[kept]
+            labels = labels[kept] if labels is not None and len(labels) == len(kept) else labels
+        parts: list[slice] = []
         if labels is not None:
             if labels.shape != (len(data),) or labels.dtype != torch.int64 or bool((labels < 0).any()):
                 raise InputError(
-                    f"labels: give a class number from 0, int64, for each of the {len(data)} points"
+                    f"labels: give an int64 class number from 0 for each of the {len(data)} points"
                 )
-            order = torch.argsort(labels[kept], stable=True)
-            data, weights, labels = data[kept][order], weights[kept][order], labels[kept][order]
-            counts = torch.bincount(labels).tolist()
-            self._ranges = [
-                slice(e - c, e) for e, c in zip(itertools.accumulate(counts), counts, strict=True)
-            ]
-        else:
-            data, weights = data[kept], weights[kept]
-            self._ranges = []
-        self._data = process.basis.coordinates(data).flatten(1)
-        self._log_weights = (weights.double() / weights.double().sum()).log()
-        self._largest = float((self._data.double() ** 2).sum(1).max())
+            order, counts = torch.argsort(labels, stable=True), torch.bincount(labels).tolist()
+            data, weights = data[order], weights[order]
+            ends = itertools.accumulate(counts)
+            parts = [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
+        values = process.basis.coordinates(data).flatten(1)
+        if values.dtype not in (torch.float32, torch.float64):
+            values = values.float()
+        log_weights = (weights.double() / weights.double().sum()).log()
+        self._all = _Known(Points(values.contiguous(), log_weights), lambda: self._frame)
+        self._classes = [_Known(self._all.points.some(part), lambda: self._frame) for part in parts]
 
     @classmethod
     def of_classes(cls, process: LinearProcess, data: Tensor, labels: Tensor | None) -> ExactField:
@@ -88,30 +111,21 @@ class ExactField:
         return cls(process, data, labels=labels)
 
     def __call__(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
-        """E[y | x_t = x], `(batch, *shape)`, for times `(batch,)`."""
+        """E[y | x_t = x], `(batch, *shape)`, for times `(batch,)` and class numbers `(batch,)` or None."""
         self._check(x)
-        A = expanded(self.process.signal(t.double(), self.shape), self.shape)
-        return self._by_class(x, A, self.process.B(t.double())[:, None], label)
+        if len(t) and bool((t == t[0]).all()):
+            t = t[:1]
+        return self._answer(x, t.double(), label)
 
     def at(self, t: float) -> Slice:
         """The field at one time."""
-        time = torch.tensor([t], dtype=torch.float64, device=self._data.device)
-        A = expanded(self.process.signal(time, self.shape), self.shape)
-        B = self.process.B(time)[:, None]
-        return lambda x, label: self._by_class(x, A, B, label)
+        time = torch.tensor([t], dtype=torch.float64, device=self._all.points.values.device)
+        return lambda x, label: self._answer(x, time, label)
 
-    def _by_class(self, x: Tensor, A: Tensor, B: Tensor, label: Tensor | None) -> Tensor:
-        """Each state with the points of its class."""
-        if label is None or not self._ranges:
-            return self._posterior_mean(x, A, B, slice(0, len(self._data)))
-        out = torch.empty_like(x)
-        for number in sorted(set(label.tolist())):
-            if not 0 <= number < len(self._ranges) or self._ranges[number].start == self._ranges[number].stop:
-                raise InputError(f"label={number}: no point of the field's data is of this class")
-            at = label == number
-            own = [values[at] if len(values) == len(x) else values for values in (A, B)]
-            out[at] = self._posterior_mean(x[at], own[0], own[1], self._ranges[number])
-        return out
+    @cached_property
+    def _frame(self) -> Frame:
+        """Principal directions of the data, in the coordinates of the basis."""
+        return Frame.of(self._all.points.values)
 
     def _check(self, x: Tensor) -> None:
         if x.shape[1:] != self.shape:
@@ -119,32 +133,66 @@ class ExactField:
                 f"x: items have shape {tuple(x.shape[1:])}, the field's data {tuple(self.shape)}"
             )
 
-    def _dtype(self, u: Tensor, A: Tensor, B: Tensor) -> torch.dtype:
-        """Float32 where it is enough, float64 elsewhere."""
-        if u.dtype == torch.float64:
-            return torch.float64
-        size = (u**2).sum(1, keepdim=True).double() + A.amax(1, keepdim=True) ** 2 * self._largest
-        error = float((size / B**2).max()) * torch.finfo(torch.float32).eps
-        return torch.float32 if error < _LOGIT_ERROR else torch.float64
-
-    def _posterior_mean(self, x: Tensor, A: Tensor, B: Tensor, among: slice) -> Tensor:
-        basis, noise = self.process.basis, self.process.noise
+    def _answer(self, x: Tensor, t: Tensor, label: Tensor | None) -> Tensor:
+        """Each state by the points of its class."""
+        basis, process = self.process.basis, self.process
         u = basis.coordinates(x).flatten(1)
-        dtype = self._dtype(u, A, B)
-        scaled, factor = (u.double() / B).to(dtype), (A / B).to(dtype)
-        top = torch.full((len(u), 1), -math.inf, dtype=dtype, device=u.device)
-        total = torch.zeros_like(top)
-        mean = torch.zeros(u.shape, dtype=dtype, device=u.device)
-        for start in range(among.start, among.stop, _BLOCK):
-            stop = min(start + _BLOCK, among.stop)
-            block = self._data[start:stop].to(dtype)
-            squared = squared_distances(scaled, block, factor)
-            logits = noise.log_density(squared, u.shape[1])
-            logits = logits + self._log_weights[start:stop].to(dtype)
-            new_top = torch.maximum(top, logits.detach().amax(1, keepdim=True))
-            weight = torch.exp(logits - new_top)
-            keep = torch.exp(top - new_top)
-            total = total * keep + weight.sum(1, keepdim=True)
-            mean = mean * keep + weight @ block
-            top = new_top
-        return basis.state((mean / total).to(x.dtype).reshape(x.shape))
+        A = expanded(process.signal(t, self.shape), self.shape)
+        question = Question(u, A, process.B(t)[:, None], process.noise)
+        if label is None or not self._classes:
+            return basis.state(self._all.answer(question, **self._how).reshape(x.shape))
+        mean = torch.empty_like(u)
+        for number in sorted(set(label.tolist())):
+            if not 0 <= number < len(self._classes) or not len(self._classes[number].points):
+                raise InputError(f"label={number}: no point of the field's data is of this class")
+            rows = torch.nonzero(label == number)[:, 0]
+            mean[rows] = self._classes[number].answer(question.of(rows), **self._how)
+        return basis.state(mean.reshape(x.shape))
+
+
+class _Known:
+    """Points with what the cheap passes know of them, made when it is first needed."""
+
+    def __init__(self, points: Points, frame: Callable[[], Frame]) -> None:
+        self.points, self._frame = points, frame
+
+    @cached_property
+    def _some(self) -> Points:
+        return Points(self.points.values[::_STRIDE], self.points.log_weights[::_STRIDE])
+
+    @cached_property
+    def _shadow(self) -> Shadow:
+        return Shadow.of(self.points, self._frame())
+
+    def answer(self, question: Question, *, low: bool, prune: bool) -> Tensor:
+        """D in coordinates, `(batch, N)`."""
+        points, u = self.points, question.u
+        plain = u.requires_grad or u.dtype == torch.float64 or len(question.f) > 1
+        if not prune or plain or len(points) <= _FEW:
+            return dense(question, points, low=low)
+        mean, left = torch.empty_like(u), torch.arange(len(u), device=u.device)
+        shadow, rounded = (lambda: self._shadow), (lambda: Rounded(points))
+        for seen, some in ((shadow, shadow), (rounded, lambda: Rounded(self._some))):
+            asked = question.of(left)
+            if not _promising(asked, some()):
+                continue
+            chosen = seen().candidates(asked, _most(points))
+            found = chosen.counts > 0
+            mean[left[found]] = decide(asked, points, chosen)[found]
+            left = left[~found]
+            if not len(left):
+                return mean
+        mean[left] = dense(question.of(left), points, low=low)
+        return mean
+
+
+def _most(points: Points) -> float:
+    return max(_LEAST, _MOST * len(points))
+
+
+def _promising(question: Question, seen: Shadow | Rounded) -> bool:
+    """Whether the pass leaves few candidates to half of a few states."""
+    probes = question.of(
+        torch.arange(0, len(question), max(1, len(question) // _PROBES), device=question.u.device)
+    )
+    return seen.promising(probes, _most(seen.points))

@@ -1,0 +1,234 @@
+"""The exact field over all points: attention, with the data as keys and as values.
+
+    D = Σ_i softmax_i(log p(sq_i) + log w_i) y_i
+
+For Gaussian noise log p is linear in sq: states g are queries, and −½f²·y_i² + log w_i is added to the
+product (`attention`). For every other law the products are taken in blocks with an online softmax (Milakov &
+Gimelshein 2018), and the law in float32 is a polynomial in log sq (`Curve`), so that none costs more than a
+logarithm does. Memory does not grow with the points.
+
+Float32 is used while its rounding moves no logit by much more than 1e-3: that of sq is ε(‖s‖² + ‖f y‖²), and
+that of a logit this times the law's slope, which is steepest at the nearest point. States for which it is
+more are answered in float64.
+
+In bfloat16 both products take numbers of 8 bits, ŷ_i = y_i + e_i with |e_i| ≤ 2⁻⁸|y_i|, and are themselves
+rounded so. With the slope κ of −log p against sq at the nearest point (½ for Gaussian noise) and
+
+    δ = 2κ max_i (‖g‖‖e_i‖ + ‖ĝ − g‖‖ŷ_i‖ + 2⁻⁸|ĝ·ŷ_i|)
+
+each weight is wrong by a factor between e^{−δ} and e^{δ}, so that
+
+    ‖D̂ − D‖ ≤ tanh(δ/2) diameter + 2⁻⁶ max ‖y_i‖
+
+That is the worst case. Roundings do not line up with the data, and the error is some hundred times smaller:
+mostly that of the values themselves, about 1e-3 of their size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+from unstir.fields.exact_points import Points, Question
+
+_BLOCK = 8192
+_SMALL_BLOCK, _LOW_BLOCK = 1024, 2048  # of what stays in a core's cache
+_LOW_LOGIT = 0.25  # nats that the rounding of a product to bfloat16 may move a logit by
+# Float32 serves while its rounding moves no logit by much more than this.
+LOGIT_ERROR = 1e-3
+_DEGREES = (3, 4, 6, 8, 11, 14, 18)
+_CURVE_ERROR = 5e-4  # nats
+_PROBED = 64  # points that say how near the nearest ones lie
+_EPS = torch.finfo(torch.float32).eps
+
+Law = Callable[[Tensor], Tensor]
+
+
+def dense(question: Question, points: Points, *, low: bool = False) -> Tensor:
+    """D in coordinates, `(batch, N)`, from every point.
+
+    Args:
+        question: the states.
+        points: all that count.
+        low: whether bfloat16 may be used, with its error.
+    """
+    double = torch.float64 in {question.u.dtype, points.values.dtype}
+    if question.u.requires_grad or double or len(question.f) > 1:
+        return plain(question, points, torch.float64 if question.u.dtype == torch.float64 else None)
+    if question.noise.mixed:
+        return _checked(question, points, low=low)
+    fits = rounding(question, points)[:, 0] <= LOGIT_ERROR
+    if bool(fits.all()):
+        if low and _low_serves(question, points):
+            return _streamed(question, points, _gaussian, low=True)[0]
+        return attention(question, points)
+    if not bool(fits.any()):
+        return plain(question, points, torch.float64)
+    out = torch.empty_like(question.u)
+    out[fits] = dense(question.of(fits), points, low=low)
+    out[~fits] = plain(question.of(~fits), points, torch.float64)
+    return out
+
+
+def rounding(question: Question, points: Points, nearest: Tensor | None = None) -> Tensor:
+    """How far float32 moves a logit, float64 `(batch, 1)`: by the law's slope at sq of the nearest point."""
+    error = question.scale(points) * _EPS
+    if not question.noise.mixed:
+        return error
+    at = torch.zeros_like(error) if nearest is None else (nearest.double() - error).clamp_min(0)
+    step = 1e-3 * at + 1e-6 * error
+    return (question.logits(at) - question.logits(at + step)) / step * 2 * error
+
+
+def attention(question: Question, points: Points) -> Tensor:
+    """Gaussian noise in float32, at what attention costs. All states have the same signal and noise."""
+    dtype = torch.float32
+    whole = slice(0, len(points))
+    bias = -0.5 * question.sizes(points, whole) + points.log_weights
+    bias = (bias - bias.amax(1, keepdim=True)).to(dtype)
+    keys = points.values.to(dtype)[None, None]
+    mask = bias[None, None].expand(1, 1, len(question), len(points))
+    mean: Tensor = scaled_dot_product_attention(question.g.to(dtype)[None, None], keys, keys, mask, scale=1.0)
+    return mean[0, 0]
+
+
+def plain(question: Question, points: Points, dtype: torch.dtype | None = None) -> Tensor:
+    """Every law by its own density, in any precision; gradients flow."""
+    if dtype is None:
+        fits = bool((rounding(question, points) <= LOGIT_ERROR).all())
+        dtype = torch.float32 if fits else torch.float64
+    g, own = question.g.to(dtype), question.own.to(dtype)
+    top = torch.full((len(g), 1), -math.inf, dtype=dtype, device=g.device)
+    total = torch.zeros_like(top)
+    mean = torch.zeros(g.shape, dtype=dtype, device=g.device)
+    for start in range(0, len(points), _BLOCK):
+        part = slice(start, min(start + _BLOCK, len(points)))
+        block = points.values[part].to(dtype)
+        squared = torch.addmm(own + question.sizes(points, part).to(dtype), g, block.T, alpha=-2)
+        logits = question.logits(squared.clamp_min(0)) + points.log_weights[part].to(dtype)
+        new_top = torch.maximum(top, logits.detach().amax(1, keepdim=True))
+        weight, keep = torch.exp(logits - new_top), torch.exp(top - new_top)
+        total = total * keep + weight.sum(1, keepdim=True)
+        mean = mean * keep + weight @ block
+        top = new_top
+    return (mean / total).to(question.u.dtype)
+
+
+def _checked(question: Question, points: Points, *, low: bool) -> Tensor:
+    """A law that is not Gaussian, in float32 where that serves."""
+    curve = Curve.of(question, points)
+    if curve is None:
+        return plain(question, points, torch.float64)
+    mean, nearest = _streamed(question, points, curve, low=low and _low_serves(question, points))
+    wrong = (rounding(question, points, nearest) > LOGIT_ERROR)[:, 0] | (nearest < curve.start)[:, 0]
+    if bool(wrong.any()):
+        mean[wrong] = plain(question.of(wrong), points, torch.float64)
+    return mean
+
+
+def _low_serves(question: Question, points: Points) -> bool:
+    """Whether the noise is so high that bfloat16 moves logits by little."""
+    rounded = 2.0**-9 * question.f.abs().amax(1) ** 2 * points.longest**2
+    return bool((rounded <= _LOW_LOGIT).all())
+
+
+def _gaussian(squared: Tensor) -> Tensor:
+    return squared.mul_(-0.5)
+
+
+def _streamed(question: Question, points: Points, law: Law, *, low: bool) -> tuple[Tensor, Tensor]:
+    """D, and sq of the nearest point, with `law` in place of log p, which may write into what it is given."""
+    g, own = question.g.float(), question.own.float()
+    values, size = (points.rounded, _LOW_BLOCK) if low else (points.values, _SMALL_BLOCK)
+    asked = g.to(values.dtype)
+    top = torch.full((len(g), 1), -math.inf, device=g.device)
+    nearest, total = torch.full_like(top, math.inf), torch.zeros_like(top)
+    mean = torch.zeros_like(g)
+    for start in range(0, len(points), size):
+        part = slice(start, min(start + size, len(points)))
+        block, sizes = values[part], question.sizes(points, part).float()
+        if low:
+            squared = torch.add(sizes, asked @ block.T, alpha=-2)
+        else:
+            squared = torch.addmm(sizes[0], asked, block.T, alpha=-2)
+        squared.add_(own)
+        nearest = torch.minimum(nearest, squared.amin(1, keepdim=True))
+        logits = law(squared)
+        if not points.equal:
+            logits.add_(points.log_weights[part].float())
+        new_top = torch.maximum(top, logits.amax(1, keepdim=True))
+        weight, keep = logits.sub_(new_top).exp_(), torch.exp(top - new_top)
+        total.mul_(keep).add_(weight.sum(1, keepdim=True))
+        if low:
+            mean.mul_(keep).add_(weight.to(block.dtype) @ block)
+        else:
+            mean.mul_(keep).addmm_(weight, block)
+        top = new_top
+    return mean / total, nearest
+
+
+class Curve:
+    """log p(sq) up to a constant on [start, end], by a polynomial in log sq.
+
+    Args:
+        start: the least sq, above 0.
+        end: the largest.
+        coefficients: of powers of a variable that runs from −1 to 1.
+    """
+
+    def __init__(self, start: float, end: float, coefficients: np.ndarray) -> None:
+        self.start, self.end = start, end
+        self._middle = 0.5 * (math.log(start) + math.log(end))
+        self._half = 0.5 * (math.log(end) - math.log(start))
+        self._coefficients = torch.tensor(coefficients, dtype=torch.float32)
+
+    @classmethod
+    def of(cls, question: Question, points: Points) -> Curve | None:
+        """The one that serves these states, or None where none is true to 5e-4 nats in float32."""
+        step = max(1, len(points) // _PROBED)
+        some = points.values[::step].double()
+        size = question.f**2 @ (some**2).T if question.f.shape[1] > 1 else question.f**2 * (some**2).sum(1)
+        probed = question.own + size - 2 * question.g @ some.T
+        end = float(
+            ((question.own.sqrt() + question.f.abs().amax(1, keepdim=True) * points.longest) ** 2).max()
+        )
+        start = max(0.25 * float(probed.min()), 8 * _EPS * end)
+        if not (0 < start < end < math.inf):
+            return None
+        return cls._fitted(question, start, 1.01 * end)
+
+    @classmethod
+    def _fitted(cls, question: Question, start: float, end: float) -> Curve | None:
+        x = np.cos(np.pi * (np.arange(64) + 0.5) / 64)
+        between = np.linspace(-1, 1, 257)
+        middle, half = 0.5 * (math.log(start) + math.log(end)), 0.5 * (math.log(end) - math.log(start))
+        exact = [
+            question.logits(torch.from_numpy(np.exp(middle + half * nodes))).numpy() for nodes in (x, between)
+        ]
+        if not all(np.isfinite(values).all() for values in exact):
+            return None
+        fit = np.polynomial.chebyshev.chebfit(x, exact[0], max(_DEGREES))
+        constant = fit[0]
+        fit[0] = 0.0
+        squared = torch.from_numpy(np.exp(middle + half * between)).float()
+        for degree in _DEGREES:
+            curve = cls(start, end, np.polynomial.chebyshev.cheb2poly(fit[: degree + 1]))
+            error = curve(squared.clone()).double().numpy() - (exact[1] - constant)
+            if np.abs(error).max() <= _CURVE_ERROR:
+                return curve
+        return None
+
+    def __call__(self, squared: Tensor) -> Tensor:
+        """log p, written into the `squared` that it is given or a tensor of its size."""
+        # The logarithm of numbers about 1 keeps the most digits.
+        z = squared.clamp_(self.start, self.end).mul_(math.exp(-self._middle)).log_().mul_(1 / self._half)
+        c = self._coefficients.tolist()
+        out = z.mul(c[-1]).add_(c[-2])
+        for one in c[-3::-1]:
+            out.mul_(z).add_(one)
+        return out
