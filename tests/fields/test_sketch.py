@@ -166,3 +166,26 @@ def test_sizes_that_make_no_mixture_are_refused(components: int, rank: int) -> N
         Sketch((N,), components, rank=rank)
     with pytest.raises(InputError, match="give fewer"):
         Sketch((3, 512, 512), 4096, 32)
+
+
+def test_what_is_kept_of_a_sketch_is_made_anew_when_it_changes() -> None:
+    generator = torch.Generator().manual_seed(0)
+    items = [torch.randn(200, 1, 4, 4, generator=generator) * scale for scale in (0.5, 2.0)]
+    x, A, variance = (
+        torch.randn(3, 1, 4, 4, generator=generator),
+        torch.full((3, 1, 4, 4), 0.7),
+        torch.ones(3),
+    )
+    used, fresh = Sketch((1, 4, 4), 2, 3), Sketch((1, 4, 4), 2, 3)
+    used.fit(items[0])
+    before = denoise_modes(used, x, A, variance, None)
+    used.fit(items[1])
+    fresh.fit(items[1])
+    refitted = denoise_modes(used, x, A, variance, None)
+    assert torch.equal(refitted, denoise_modes(fresh, x, A, variance, None))
+    assert not torch.allclose(refitted, before, atol=0.01)
+    loaded = Sketch((1, 4, 4), 2, 3)
+    denoise_modes(loaded, x, A, variance, None)
+    loaded.load_state_dict(used.state_dict())
+    assert torch.equal(denoise_modes(loaded, x, A, variance, None), refitted)
+    assert loaded.axes.transpose(0, 1).is_contiguous()  # still one matrix to multiply by

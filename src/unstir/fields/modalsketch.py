@@ -7,7 +7,7 @@ With V_k = U_k diag(√λ_k), d = A² f + B² W a mode (f the mean of the floors
     E[ŷ | x̂, k] = μ_k + (b²/d) V_k p_k + f A r/d
 
 by the matrix inversion lemma. All sums over modes are products of (A²/d, A x̂/d) with matrices that hold for
-the whole run, so an item costs K systems of R equations beside them.
+the whole run and are kept, so an item costs K systems of R equations beside them.
 """
 
 from __future__ import annotations
@@ -28,18 +28,15 @@ def denoise_modes(sketch: Sketch, u: Tensor, A: Tensor, variance: Tensor, label:
         variance: B² W, `(batch,)`.
         label: class numbers `(batch,)`, or None.
     """
-    K, N, R = sketch.axes.shape
+    K, _, R = sketch.axes.shape
     flat, means = u.flatten(1), sketch.means
     A = A.expand(u.shape).flatten(1)
     floor, noise = sketch.floors.mean(), variance[:, None]
     d = A.square() * floor + noise
     told, shown = A * flat / d, A.square() / d
-    V = sketch.axes * sketch.variances.sqrt()[:, None, :]
-    columns = V.transpose(0, 1).reshape(N, K * R)
-    centred = (V * means[..., None]).transpose(0, 1).reshape(N, K * R)
+    columns, centred, pairs = _matrices(sketch)
     q = (told @ columns - shown @ centred).reshape(-1, K, R)
     below, across = torch.tril_indices(R, R, device=u.device)
-    pairs = (V[..., below] * V[..., across]).transpose(0, 1).reshape(N, -1)
     S = torch.zeros(len(u), K, R, R, device=u.device)
     S[..., below, across] = (shown @ pairs).reshape(len(u), K, -1)
     L = torch.linalg.cholesky(S + torch.eye(R, device=u.device))
@@ -51,3 +48,15 @@ def denoise_modes(sketch: Sketch, u: Tensor, A: Tensor, variance: Tensor, label:
     carried = (share[..., None] * p).flatten(1) @ columns.T
     guess = centre + noise / d * carried + floor * (told - shown * centre)
     return guess.reshape(u.shape)
+
+
+def _matrices(sketch: Sketch) -> tuple[Tensor, Tensor, Tensor]:
+    """V `(N, K R)`, V μ `(N, K R)` and the products of V's columns in pairs `(N, K R (R + 1)/2)`."""
+    parts = (sketch.axes, sketch.variances, sketch.means)
+    key = tuple((part.data_ptr(), part._version) for part in parts)  # what is fitted or loaded changes it
+    if sketch.kept is None or sketch.kept[0] != key:
+        V = sketch.axes.transpose(0, 1) * sketch.variances.sqrt()
+        below, across = torch.tril_indices(*2 * (V.shape[2],), device=V.device)
+        made = V.flatten(1), (V * sketch.means.T[..., None]).flatten(1), V[..., below] * V[..., across]
+        sketch.kept = key, (made[0], made[1], made[2].flatten(1))
+    return sketch.kept[1]

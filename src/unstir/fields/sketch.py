@@ -42,6 +42,9 @@ class Sketch(nn.Module):
         rank: R.
         classes: of labels; 0 for none.
 
+    Attributes:
+        kept: matrices made of the others, with what they were made of (`modalsketch.py`).
+
     Raises:
         InputError: K below 1, or R outside 1 to N − 1.
     """
@@ -53,6 +56,7 @@ class Sketch(nn.Module):
     log_shares: Tensor
     common: Tensor
     bounds: Tensor
+    kept: tuple[object, tuple[Tensor, Tensor, Tensor]] | None = None
 
     def __init__(self, shape: Sequence[int], components: int, rank: int, classes: int = 0) -> None:
         super().__init__()
@@ -65,7 +69,8 @@ class Sketch(nn.Module):
             )
         self.shape, self.classes = tuple(shape), classes
         self.register_buffer("means", torch.zeros(K, N))
-        self.register_buffer("axes", torch.zeros(K, N, R))
+        # Lies in memory as (N, K, R): all components' axes together are one matrix that is multiplied by.
+        self.register_buffer("axes", torch.zeros(N, K, R).transpose(0, 1))
         self.register_buffer("variances", torch.ones(K, R))  # λ
         self.register_buffer("floors", torch.ones(K))  # f
         self.register_buffer("log_shares", torch.full((classes + 1, K), -math.log(K)))
@@ -130,7 +135,7 @@ class Sketch(nn.Module):
         K, N, R = self.axes.shape
         u = x.flatten(1) / A[:, None]  # all in units of y
         noise = (variance / A.square())[:, None]
-        basis = self.axes.transpose(0, 1).reshape(N, K * R)
+        basis = self.axes.transpose(0, 1).flatten(1)
         z = (u @ basis).reshape(-1, K, R) - torch.einsum("kn,knr->kr", self.means, self.axes)
         squared = u.square().sum(1, keepdim=True) - 2 * u @ self.means.T + self.means.square().sum(1)
         across = (squared - z.square().sum(2)).clamp_min(0)
