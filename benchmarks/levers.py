@@ -10,11 +10,7 @@ import argparse
 import json
 from pathlib import Path
 
-import torch
-
-from features import features, read_pair
-from quality import COUNT, figures, show, trained
-from unstir.measure import gaussian_fit
+from quality import COUNT, figures, show, trained, yardstick
 
 ROWS = {
     "defaults": [],
@@ -38,11 +34,7 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", default=list(ROWS))
     parser.add_argument("--out", type=Path, default=Path("runs/levers"))
     arguments = parser.parse_args()
-    space = features(arguments.data)
-    train, test = read_pair(arguments.data)
-    fit = gaussian_fit(train.values[:20_000]).sample(COUNT, 0)
-    fake = (fit * 255).round().clamp(0, 255).to(torch.uint8)
-    fitted = space.distance(fake, test.values)
+    space, train, test, fake, fitted = yardstick(arguments.data)
     print(f"{'':34}" + "".join(f"{key:>12}" for key in figures(space, fake, None, train, test, fitted)))
     for name in arguments.rows:
         options = ROWS[name]

@@ -30,6 +30,15 @@ from unstir.measure import gaussian_fit, memorised, overlap
 COUNT = 1000
 
 
+def yardstick(data: Path) -> tuple[Features, Dataset, Dataset, Tensor, float]:
+    """The classifier, training and test images, images of a Gaussian fit and their distance."""
+    space = features(data)
+    train, test = read_pair(data)
+    fit = gaussian_fit(train.values[:20_000]).sample(COUNT, 0)
+    fake = (fit * 255).round().clamp(0, 255).to(torch.uint8)
+    return space, train, test, fake, space.distance(fake, test.values)
+
+
 def train_source(data: Path) -> Path:
     """The file of training images in a folder of two."""
     for name in ("train-images-idx3-ubyte.gz", "train.zip"):
@@ -85,11 +94,7 @@ def main() -> None:
     parser.add_argument("--more", nargs="*", default=[], help="options of unstir train, as --more=--sketch=0")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    space = features(arguments.data)
-    train, test = read_pair(arguments.data)
-    fit = gaussian_fit(train.values[:20_000]).sample(COUNT, 0)
-    fake = (fit * 255).round().clamp(0, 255).to(torch.uint8)
-    fitted = space.distance(fake, test.values)
+    space, train, test, fake, fitted = yardstick(arguments.data)
     rows = {
         "real": figures(space, train.values[-COUNT:], train.labels[-COUNT:], train, test, fitted),
         "Gaussian fit": figures(space, fake, None, train, test, fitted),

@@ -32,6 +32,8 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "unet1d": UNet1d,
     "transformer": Transformer,
 }
+FOR_IMAGES = ("patch-unet", "unet", "dit")
+"""Those whose cost is all in large products: they gain by bfloat16, and by Muon."""
 
 
 def build_network(

@@ -25,11 +25,13 @@ from unstir.data import load as load_data
 from unstir.data.items import Items, Parts, model_units, parted
 from unstir.errors import InputError
 from unstir.fields import LearnedField, field_class
+from unstir.fields.networks import FOR_IMAGES
 from unstir.physics import Process
 from unstir.train.arrangement import Arrangement, fastest, lay
 from unstir.train.checkpoint import has_checkpoints, load_checkpoint, save_checkpoint, set_aside
 from unstir.train.cluster import Cluster, joined
 from unstir.train.config import TrainConfig, make_config
+from unstir.train.distill import teach
 from unstir.train.folder import (
     ARRAY,
     DataInfo,
@@ -49,8 +51,6 @@ from unstir.train.source import as_read, read_data
 from unstir.train.storage import clear_parts, explained, write_text
 from unstir.train.tracking import check_tracker, tracking
 
-# Networks that gain by bfloat16 where the device has it, and by Muon.
-_CONVOLUTIONS = ("patch-unet", "unet", "dit")
 _METRICS_EVERY = 0.5  # seconds
 _IMAGES = 64  # a step
 _COMPILES = 60  # minutes of training, from which on it is measured what compiling gains
@@ -109,10 +109,10 @@ def start(
     if kind == "auto":
         kind = field_class(process).usual_network(data.kind)
     device = choose_device(config.device)
-    fast = has_fast_bfloat16(device) and kind in _CONVOLUTIONS
+    fast = has_fast_bfloat16(device) and kind in FOR_IMAGES
     optimizer = config.optimizer
     if optimizer == "auto":
-        optimizer = "muon" if kind in _CONVOLUTIONS else "adam"
+        optimizer = "muon" if kind in FOR_IMAGES else "adam"
     values = config.model_dump() | {
         "data": config.data if source is not None else data_name(config.data),
         "partner": None if config.partner is None else data_name(config.partner),
@@ -133,7 +133,10 @@ def start(
     info = _info(parts, coder, process, labelled=labelled, place=place)
     field = make_field(config, info, process, network).to(device)
     labels = parts.train.labels if labelled else None
-    field.prepare(known.to(device), labels)
+    if config.teacher is None:
+        field.prepare(known.to(device), labels)
+    else:
+        teach(field, config, info, items[:1], labels, begin=True)
     # In a cluster threads are the launcher's to share out, again at each launch, and all must do the same.
     if cluster.size == 1:
         config = make_config(config.model_dump() | _arranged(asked, config, field, known, labels))
@@ -167,7 +170,10 @@ def resume(path: Path, source: Dataset | None = None, network: nn.Module | None 
     field = make_field(config, info, process, network).to(device)
     items = parts.items(coder, device)
     begun = has_checkpoints(path)
-    if not begun:
+    if config.teacher is not None:
+        labels = parts.train.labels if labelled else None
+        teach(field, config, info, items[:1], labels, begin=not begun)
+    elif not begun:
         known = items.sample(len(parts.train))
         field.prepare(known.to(device), parts.train.labels if labelled else None)
     trainer = _trainer(config, field, items, parts.labels, cluster)
@@ -306,7 +312,7 @@ def _labelled(config: TrainConfig, data: Dataset, process: Process) -> bool:
 def _batch(config: TrainConfig, network: str) -> int:
     """As given, or the usual: fewer images, of which each costs more than all that a step does but once."""
     given = "batch" in config.model_fields_set
-    return _IMAGES if not given and network in _CONVOLUTIONS else config.batch
+    return _IMAGES if not given and network in FOR_IMAGES else config.batch
 
 
 def _components(config: TrainConfig, data: Dataset, count: int, process: Process) -> int:
@@ -383,7 +389,7 @@ def _arranged(
         bool(config.compile),
     )
     free = {"threads"} if asked.threads is None and device.type == "cpu" else set()
-    if config.network in _CONVOLUTIONS:
+    if config.network in FOR_IMAGES:
         free |= {"bfloat16"} if asked.precision == "auto" and has_fast_bfloat16(device) else set()
         free |= {"channels_last"} if asked.channels_last is None else set()
         free |= {"compiled"} if asked.compile is None and (config.minutes or 0) >= _COMPILES else set()
