@@ -16,24 +16,53 @@ from unstir.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from unstir.conditions import Measurement, Task
     from unstir.run import Run
+
+_ARRAYS = (".npz", ".npy")
 
 
 def restore(
-    run: Annotated[Path, typer.Argument(help="A run of a bridge: --process bridge:task=deblur.")],
+    run: Annotated[Path, typer.Argument(help="A run: of a linear process with --task, or of a bridge.")],
     target: Annotated[Path, typer.Option("--out", help=".npz, .png (a grid), or a folder of PNGs.")],
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="inpaint, superres, deblur, denoise or sparse-ct, with parameters: "
+            "superres:factor=2,noise=0.05."
+        ),
+    ] = None,
     source: Annotated[
         str | None,
-        typer.Option("--input", help="Images: a folder, file or built-in name; held-out data without."),
+        typer.Option(
+            "--input",
+            help="What is to be restored: a folder, file or built-in name; arrays as .npz or .npy. "
+            "Held-out data without.",
+        ),
     ] = None,
     degrade: Annotated[
-        bool, typer.Option("--degrade", help="The input is clean: put the run's own task on it first.")
+        bool, typer.Option("--degrade", help="The input is clean: put the task on it first.")
     ] = False,
+    method: Annotated[
+        str | None,
+        typer.Option(help="moments (default), pigdm or dps, with parameters: moments:iterations=2."),
+    ] = None,
+    samples: Annotated[int, typer.Option(min=1, help="How many restorations of each image.")] = 1,
+    label: Annotated[
+        str | None,
+        typer.Option(help="A class by name or number, or several with commas; all together without."),
+    ] = None,
     n: Annotated[int | None, typer.Option("-n", "--number", min=1, help="The first so many only.")] = None,
     solver: Annotated[
-        str | None, typer.Option(help="posterior (default): one of those it may be; or mean: smoother.")
+        str | None,
+        typer.Option(
+            help="One of the process's; or particles, which take --samples together. "
+            "Of a bridge posterior (default: one of those it may be) or mean (smoother)."
+        ),
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Solver steps; 1 is the best guess.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Solver steps; for a bridge 1 is the best guess.")
+    ] = None,
     seed: Seed = 0,
     picture: Annotated[
         Path | None, typer.Option(help="Rows degraded, restored and clean, as .png; OUT-rows.png by default.")
@@ -41,57 +70,173 @@ def restore(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     as_json: Json = False,
 ) -> None:
-    """Restore degraded images by a trained bridge."""
-    from unstir.bars import sampling_bar
+    """Restore degraded images: by a bridge, or by any linear process and a task."""
     from unstir.data import check_target, save_samples
-    from unstir.restore import bridge_of, psnr, rows_picture
-    from unstir.restore import degrade as degraded_by
+    from unstir.restore import bridge_of, coverage, linear_of, psnr, rows_picture
     from unstir.run import load
     from unstir.train.storage import explained
 
     opened = load(run, device=device)
     say_passed_over(opened)
-    bridge_of(opened)
+    if task is None:
+        bridge_of(opened)
+        _refuse(method=method, label=label, samples=None if samples == 1 else samples)
+    else:
+        linear_of(opened)
     if source is None and not degrade:
         raise InputError("input: give degraded images with --input; or --degrade, for the held-out data")
-    images = _images(opened, source, n)
-    check_target(target, tuple(images.shape))
     rows = picture or target.with_name(f"{target.stem}-rows.png")
-    given = degraded_by(opened, images, seed) if degrade else images
-    with sampling_bar(len(given), err) as watch:
-        restored = opened.sample(len(given), solver=solver, steps=steps, seed=seed, start=given, watch=watch)
-    path = save_samples(target, restored)
+    if task is None:
+        clean, given, restored = _by_bridge(opened, source, degrade, n, solver, steps, seed)
+    else:
+        clean, given, restored = _by_task(
+            opened, task, source, degrade, n, method, samples, label, solver, steps, seed
+        )
+    check_target(target, (restored.shape[0] * restored.shape[1], *restored.shape[2:]))
+    path = save_samples(target, restored.flatten(0, 1))
     with explained(rows):
-        rows_picture(given, restored, *([images] if degrade else [])).save(rows)
+        rows_picture(given, restored[:, 0], *([] if clean is None else [clean])).save(rows)
     report = {"out": str(path), "picture": str(rows), "n": len(given)}
-    figures = (
-        {"psnr_degraded": psnr(given, images), "psnr_restored": psnr(restored, images)} if degrade else {}
-    )
+    figures = {}
+    if clean is not None:
+        figures = {"psnr_degraded": psnr(given, clean), "psnr_restored": psnr(restored[:, 0], clean)}
+        if samples > 1:
+            figures["psnr_mean"] = psnr(restored.float().mean(1), clean)
+            figures["coverage"] = coverage(restored, clean)
     if as_json:
         print_json(report | {key: round(value, 3) for key, value in figures.items()})
         return
-    if degrade:
-        before, after = figures.values()
-        say(f"PSNR {before:.2f} dB degraded, ", (f"{after:.2f} dB restored", "bold"), console=out)
+    if figures:
+        before, after = figures["psnr_degraded"], figures["psnr_restored"]
+        more = ""
+        if samples > 1:
+            more = (
+                f", {figures['psnr_mean']:.2f} dB the mean of {samples}; coverage {figures['coverage']:.3f}"
+            )
+        say(f"PSNR {before:.2f} dB degraded, ", (f"{after:.2f} dB restored", "bold"), more, console=out)
     say(f"{len(given)} images: ", (str(path), "bold"), f", compared in {rows}", console=out)
 
 
-def _images(run: Run, source: str | None, n: int | None) -> Tensor:
-    """The input, uint8 images of the run's shape."""
+def _by_bridge(
+    run: Run,
+    source: str | None,
+    degrade: bool,
+    n: int | None,
+    solver: str | None,
+    steps: int | None,
+    seed: int,
+) -> tuple[Tensor | None, Tensor, Tensor]:
+    """Clean images if known, given ones, and restored ones `(n, 1, …)`, by the run's own task."""
+    from unstir.bars import sampling_bar
+    from unstir.restore import degrade as degraded_by
+
+    images = _images(run, source, n, run.info.shape)
+    given = degraded_by(run, images, seed) if degrade else images
+    with sampling_bar(len(given), err) as watch:
+        restored = run.sample(len(given), solver=solver, steps=steps, seed=seed, start=given, watch=watch)
+    return images if degrade else None, given, restored[:, None]
+
+
+def _by_task(
+    run: Run,
+    task: str,
+    source: str | None,
+    degrade: bool,
+    n: int | None,
+    method: str | None,
+    samples: int,
+    label: str | None,
+    solver: str | None,
+    steps: int | None,
+    seed: int,
+) -> tuple[Tensor | None, Tensor, Tensor]:
+    """Clean images if known, observations to look at, and restored ones `(n, samples, …)`."""
+    import torch
+
+    from unstir.bars import sampling_bar
+    from unstir.conditions import parse_task
+    from unstir.restore import DEFAULT_METHOD, as_bytes
+    from unstir.restore import restore as restored_by
+
+    chosen = parse_task(task)
+    shape = tuple(run.info.shape)
+    measurement = chosen.measurement(shape)
+    clean = _images(run, source, n, shape) if degrade else None
+    if clean is not None:
+        observed = measurement.observe(clean.float() / 255, torch.Generator().manual_seed(seed))
+    else:
+        observed = _observed(run, chosen, measurement, str(source), n)
+    with sampling_bar(len(observed) * samples, err) as watch:
+        restored = restored_by(
+            run,
+            observed,
+            measurement,
+            method=method or DEFAULT_METHOD,
+            samples=samples,
+            label=label,
+            solver=solver,
+            steps=steps,
+            seed=seed,
+            watch=watch,
+        )
+    return clean, as_bytes(chosen.shown(observed, shape)), restored
+
+
+def _observed(run: Run, task: Task, measurement: Measurement, source: str, n: int | None) -> Tensor:
+    """A user's observations: an array as it is, images in full scale 1."""
+    if Path(source).suffix.lower() in _ARRAYS and Path(source).is_file():
+        given = _array(Path(source))[:n]
+    else:
+        given = _loaded(source)[:n].float() / 255
+    return task.observed(given, tuple(run.info.shape))
+
+
+def _array(path: Path) -> Tensor:
+    """An .npy, or `observed` (or what there is) of an .npz, as floats; bytes in full scale 1."""
+    import numpy as np
+    import torch
+
+    try:
+        held = np.load(path, allow_pickle=False)
+        if not isinstance(held, np.ndarray):
+            held = held["observed"] if "observed" in held.files else held[held.files[0]]
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise InputError(f"input {path}: cannot be read as an array ({type(error).__name__})") from error
+    if held.ndim < 2 or held.dtype.kind not in "fiu" or not np.isfinite(held).all():
+        raise InputError(f"input {path}: give finite numbers, (items, …)")
+    values = torch.from_numpy(held.astype(np.float32))
+    return values / 255 if held.dtype == np.uint8 else values
+
+
+def _images(run: Run, source: str | None, n: int | None, shape: tuple[int, ...]) -> Tensor:
+    """Clean images, or a bridge's degraded ones, uint8 of the run's shape."""
+    images = run.data()[1].values if source is None else _loaded(source)
+    if images.ndim != 4 or images.shape[1:] != tuple(shape):
+        raise InputError(
+            f"input {source or 'data'}: holds items of shape {tuple(images.shape[1:])}, "
+            f"and the run restores images of {shape}; give such ones"
+        )
+    if len(images) == 0:
+        raise InputError("holdout=0: nothing was held out; give images with --input")
+    return images[:n]
+
+
+def _loaded(source: str) -> Tensor:
+    """The values of a data set, or of one image's file."""
     from unstir.data import load
     from unstir.data.decode import SUFFIXES
 
-    if source is not None and Path(source).suffix.lower() in SUFFIXES and Path(source).is_file():
+    if Path(source).suffix.lower() in SUFFIXES and Path(source).is_file():
         with tempfile.TemporaryDirectory() as folder:  # data are read by the folder
             shutil.copy(source, folder)
-            data = load(folder)
-    else:
-        data = run.data()[1] if source is None else load(source)
-    if data.kind != "image" or data.shape != run.info.shape:
-        raise InputError(
-            f"input {data.name}: holds items of shape {data.shape}, "
-            f"and the run restores images of {run.info.shape}; give such ones"
-        )
-    if len(data) == 0:
-        raise InputError("holdout=0: nothing was held out; give images with --input")
-    return data.values[:n]
+            return load(folder).values
+    return load(source).values
+
+
+def _refuse(**given: object) -> None:
+    """Raise for an option that a bridge has no use for."""
+    for name, value in given.items():
+        if value is not None:
+            raise InputError(
+                f"{name}={value}: is for --task; a bridge's run restores what it was trained for"
+            )
