@@ -19,6 +19,7 @@ _VERBS = (
     "train",
     "sample",
     "tune",
+    "distill",
     "restore",
     "evaluate",
     "compare",

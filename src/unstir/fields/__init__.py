@@ -2,6 +2,7 @@
 
 from unstir.fields.bridged import BridgeField, GaussianPairs
 from unstir.fields.coin import CoinField
+from unstir.fields.consistency import ConsistencyField
 from unstir.fields.dit import DiT
 from unstir.fields.exact import ExactField
 from unstir.fields.exact_coins import ExactCoins
@@ -29,6 +30,7 @@ __all__ = [
     "NETWORKS",
     "BridgeField",
     "CoinField",
+    "ConsistencyField",
     "DiT",
     "ExactCoins",
     "ExactField",

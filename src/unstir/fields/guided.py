@@ -48,6 +48,10 @@ class GuidedField:
         inside: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         self.classes: int = getattr(strong, "classes", 0)
+        if not getattr(strong, "denoises", True):
+            raise InputError(
+                "guidance: a consistency field takes none; give label alone, or guide the run it came from"
+            )
         if not 0 <= weight <= _LARGEST:
             raise InputError(f"guidance={weight:g}: give a weight from 0 to {_LARGEST:g}; 1 changes nothing")
         if weak is None and not self.classes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -29,11 +29,15 @@ class LearnedField(nn.Module, ABC, Generic[P]):
         levels: mean and deviation of ln(noise/signal) to train at, for processes that have such levels.
         classes: how many classes the network tells apart. Labels lie below it; `classes` itself, or None for
             a whole batch, stands for none: all classes together.
+        progress: the share of its training that is done, as its trainer says.
+        denoises: whether it answers with what solvers and likelihoods take: a posterior mean.
     """
 
+    denoises: ClassVar[bool] = True
     process: P
     levels: tuple[float, float] = (-1.2, 1.2)
     classes: int = 0
+    progress: float = 0.0
 
     def __init__(self, network: nn.Module, process: P, shape: Sequence[int] | None = None) -> None:
         super().__init__()

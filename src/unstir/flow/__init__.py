@@ -2,6 +2,7 @@
 
 from unstir.flow.adaptive import Adaptive
 from unstir.flow.bridge import Mean, Posterior
+from unstir.flow.consistency import Consistency
 from unstir.flow.discrete import AncestralCoins, CoinSolver, TauLeaping
 from unstir.flow.dissipation import Dissipation
 from unstir.flow.langevin import Maruyama, Splitting
@@ -25,6 +26,7 @@ __all__ = [
     "AncestralCoins",
     "Churn",
     "CoinSolver",
+    "Consistency",
     "Dissipation",
     "Euler",
     "Heun",

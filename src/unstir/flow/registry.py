@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from unstir import spec
+from unstir.fields import ConsistencyField
 from unstir.flow.adaptive import Adaptive
 from unstir.flow.bridge import Mean, Posterior
+from unstir.flow.consistency import Consistency
 from unstir.flow.discrete import AncestralCoins, TauLeaping
 from unstir.flow.dissipation import Dissipation
 from unstir.flow.langevin import Maruyama, Splitting
@@ -60,28 +62,36 @@ _FAMILIES: dict[type[Process], Table] = {
 }
 
 
-def solvers(process: Process) -> Table:
-    """The solvers that fit a process, by name."""
+# Fields that answer with something else than their process's usual ones.
+_FIELDS: dict[type[object], Table] = {ConsistencyField: {"consistency": Consistency}}
+
+
+def solvers(process: Process, field: object = None) -> Table:
+    """The solvers that fit a process, or a field of its own kind, by name."""
+    for kind in type(field).__mro__:
+        if kind in _FIELDS:
+            return _FIELDS[kind]
     for kind in type(process).__mro__:
         if kind in _FAMILIES:
             return _FAMILIES[kind]
     raise TypeError(f"process {process.name}: no solver is listed for a {type(process).__name__}")
 
 
-def default_solver(process: Process) -> Solver[Any]:
+def default_solver(process: Process, field: object = None) -> Solver[Any]:
     """The first of `solvers`, with its own defaults."""
-    return next(iter(solvers(process).values()))()
+    return next(iter(solvers(process, field).values()))()
 
 
-def parse_solver(text: str, process: Process | None = None) -> Solver[Any]:
+def parse_solver(text: str, process: Process | None = None, field: object = None) -> Solver[Any]:
     """The solver that `text` names, such as `heun`, `multistep:order=3` or `churn:amount=40`.
 
     Args:
         text: the specification.
         process: whose solvers are meant; those of linear processes by default.
+        field: of the process, where it may have solvers of its own.
 
     Raises:
         InputError: an unknown name (the known ones are listed) or parameter, or a value out of range.
     """
     kind = "solver" if process is None else f"process {process.name}: solver"
-    return spec.parse(kind, text, SOLVERS if process is None else solvers(process))
+    return spec.parse(kind, text, SOLVERS if process is None else solvers(process, field))

@@ -60,7 +60,7 @@ def trajectory(
     Raises:
         InputError: `steps` below 1, times that do not fall, or a stochastic solver without streams.
     """
-    solver = solver or default_solver(process)
+    solver = solver or default_solver(process, field)
     if times is None:
         steps = solver.usual_steps(process) if steps is None else steps
         if steps < 1:
@@ -102,7 +102,9 @@ def sample_steps(
     denoise: bool = True,
 ) -> Iterator[Progress]:
     """Every step of every batch of `sample`, which has the same arguments: for bars, pages and notebooks."""
-    solver = parse_solver(solver, process) if isinstance(solver, str) else solver or default_solver(process)
+    if isinstance(solver, str):
+        solver = parse_solver(solver, process, field)
+    solver = solver or default_solver(process, field)
     if times is not None:
         steps = len(times)
     steps = solver.usual_steps(process) if steps is None else steps

@@ -44,6 +44,9 @@ class TrainConfig(BaseModel):
             together too (Ho & Salimans 2022, algorithm 1).
         sketch: components of the mixture of Gaussians that is the skip path of the field (`Sketch`), 0 for
             none; by default up to 64 for images, and none for others.
+        objective: what the field learns: `denoise`, the posterior mean that every solver walks by, or
+            `consistency`, the end of the flow, for samples in one to four evaluations.
+        teacher: the run folder that a consistency field is distilled from; by default it learns of the data.
         optimizer: `adam`, `muon` (orthogonal steps for matrices), or `auto`: Muon for images' networks.
         lr: the highest learning rate; by default 2e-3 for Adam and 4e-3 for Muon.
         augment: how images are transformed at random in training: `none`, `flip`, or `edm`, of which the
@@ -81,6 +84,8 @@ class TrainConfig(BaseModel):
     categorical: tuple[str, ...] = ()
     label_dropout: float = Field(0.1, ge=0, lt=1)
     sketch: int | None = Field(None, ge=0, le=4096)
+    objective: Literal["denoise", "consistency"] = "denoise"
+    teacher: str | None = None
     augment: str = NO_AUGMENT
     optimizer: Literal["auto", "adam", "muon"] = "auto"
     lr: float | None = Field(None, gt=0)
@@ -128,6 +133,12 @@ class TrainConfig(BaseModel):
         except (TypeError, ValueError, RecursionError):
             raise ValueError('give plain finite values such as {"width": 512}') from None
         return plain
+
+    @model_validator(mode="after")
+    def _taught(self) -> TrainConfig:
+        if self.teacher is not None and self.objective != "consistency":
+            raise ValueError(f"teacher={self.teacher}: is for objective consistency; give both, or none")
+        return self
 
     @model_validator(mode="after")
     def _one_budget(self) -> TrainConfig:

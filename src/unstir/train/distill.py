@@ -4,13 +4,14 @@ Each step draws fresh priors, walks the teacher from each to its end, and all st
 
     f(x_t, t) = x_0      for (x_t, x_0) on one trajectory of the teacher's
 
-This is the consistency condition f(x_t, t) = f(x_s, s) (Song 2023, equation 1) with s at the trajectory's end,
-where f is known: nothing is learned from the student's own guesses, which at a few hundred steps are no help
-yet. One noise draw makes a whole trajectory, W included. No data are needed, and no example comes twice.
+This is the consistency condition f(x_t, t) = f(x_s, s) (Song 2023) with s at the trajectory's end, where f is
+known: nothing is learned from the student's own guesses, which after a few hundred steps are no help yet. One
+draw of the noise makes a whole trajectory, W included. No data are needed, and no example comes twice.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,8 @@ from unstir.flow.multistep import Multistep
 from unstir.flow.sampling import trajectory
 from unstir.physics import LinearProcess
 from unstir.train.checkpoint import load_checkpoint
-from unstir.train.config import TrainConfig
-from unstir.train.folder import DataInfo, make_field, read_info, read_process, read_run_config
+from unstir.train.config import TrainConfig, make_config
+from unstir.train.folder import ARRAY, DataInfo, make_field, read_info, read_process, read_run_config
 
 _CALIBRATION = 128  # trajectories that F's scale is measured on
 
@@ -88,7 +89,7 @@ def teach(
     field: LearnedField[Any],
     config: TrainConfig,
     info: DataInfo,
-    items: Tensor,
+    like: Tensor,
     labels: Tensor | None,
     *,
     begin: bool,
@@ -99,8 +100,8 @@ def teach(
         field: the student.
         config: of its run.
         info: of its data.
-        items: some of them in model units, on the field's device.
-        labels: their class numbers, or None.
+        like: an item in model units on the field's device, `(1, *shape)`.
+        labels: class numbers of the training items, or None.
         begin: whether it starts from the teacher's weights; else it has its own.
 
     Raises:
@@ -119,10 +120,10 @@ def teach(
     teacher = make_field(theirs, their_info, read_process(path, theirs, their_info), None)
     if not isinstance(field, ConsistencyField) or isinstance(teacher, ConsistencyField):
         raise InputError(f"teacher {path}: is a student itself; give the run that it was distilled from")
-    like = teacher.state_dict()
-    kept = load_checkpoint(path, {"ema": {**like, "n_averaged": torch.zeros(())}})
-    teacher.load_state_dict({name: kept.tensors["ema"][name] for name in like})
-    teacher = teacher.to(items.device).eval().requires_grad_(requires_grad=False)
+    wanted = teacher.state_dict()
+    kept = load_checkpoint(path, {"ema": {**wanted, "n_averaged": torch.zeros(())}})
+    teacher.load_state_dict({name: kept.tensors["ema"][name] for name in wanted})
+    teacher = teacher.to(like.device).eval().requires_grad_(requires_grad=False)
     lesson = Trajectories(teacher, field.process)
     if begin:
         field.denoiser.load_state_dict(teacher.state_dict())
@@ -130,7 +131,42 @@ def teach(
         label = None
         if labels is not None:
             chosen = torch.randint(len(labels), (_CALIBRATION,), generator=generator)
-            label = labels[chosen.to(labels.device)].to(items.device)
-        x, t, end, label = lesson.draw(_CALIBRATION, items, generator, label)
+            label = labels[chosen.to(labels.device)].to(like.device)
+        x, t, end, label = lesson.draw(_CALIBRATION, like, generator, label)
         field.measure(x, t, end, label)
     field.lesson = lesson
+
+
+def student_config(teacher: Path, **given: Any) -> TrainConfig:  # noqa: ANN401
+    """The configuration of a student: its teacher's, but for the objective, the budget and what is given.
+
+    Args:
+        teacher: a run folder.
+        given: fields of `TrainConfig`; one minute without a budget.
+
+    Raises:
+        InputError: no run there, a student itself, or one of a network or of data given in Python.
+    """
+    config = read_run_config(teacher)
+    path = str(teacher.expanduser().resolve())
+    for name, value, why in (
+        ("objective", "consistency", "is a student itself; give the run that it was distilled from"),
+        ("network", "custom", "has a network given in Python, which its folder does not hold"),
+        ("data", ARRAY, "was trained on an array in Python; save it, and train on the file"),
+    ):
+        if getattr(config, name) == value:
+            raise InputError(f"teacher {teacher}: {why}")
+    values = config.model_dump() | {"minutes": None, "steps": None, "threads": None, "track": None}
+    values |= {"objective": "consistency", "teacher": path}
+    if not {"minutes", "steps"} & given.keys():
+        values["minutes"] = 1.0
+    return make_config(values | given)
+
+
+def student_path(teacher: Path) -> Path:
+    """A folder beside the teacher's that is not there yet."""
+    path = teacher.expanduser().resolve()
+    names = itertools.chain(
+        [f"{path.name}-distilled"], (f"{path.name}-distilled-{i}" for i in itertools.count(2))
+    )
+    return next(path.parent / name for name in names if not (path.parent / name).exists())

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,6 +26,7 @@ from unstir.data.wording import quoted, reason
 from unstir.errors import InputError
 from unstir.fields import LearnedField, Sketch, build_network, field_class
 from unstir.fields.augmented import Augmented
+from unstir.fields.consistency import consistent
 from unstir.physics import Process
 from unstir.train.config import NO_AUGMENT, TrainConfig, dump_config, make_config, read_config
 from unstir.train.storage import write_bytes, write_text
@@ -194,7 +195,18 @@ def make_field(
     field.classes = len(info.label_names)
     if config.network == "custom":
         field.check()
+    return _OBJECTIVES[config.objective](field)
+
+
+def _itself(field: LearnedField[Any]) -> LearnedField[Any]:
     return field
+
+
+# What may be made of a process's field, by the name of its objective.
+_OBJECTIVES: dict[str, Callable[[LearnedField[Any]], LearnedField[Any]]] = {
+    "denoise": _itself,
+    "consistency": consistent,
+}
 
 
 def make_augmentation(config: TrainConfig) -> Augmentation | None:

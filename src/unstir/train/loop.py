@@ -123,6 +123,7 @@ class Trainer:
     def _train_step(self, lr: float) -> tuple[Tensor, bool]:
         items, label = self._batch()
         items, condition = self._transformed(items)
+        self.field.progress = self.budget.progress(self.step)
         with (
             telling(self.field, condition),
             self.cluster.sharing(core(self.field)),

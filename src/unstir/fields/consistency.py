@@ -1,0 +1,244 @@
+"""A consistency field: f(x, t) = where the flow that starts from x at time t ends (Song 2023).
+
+A trained field's skip path D̂ (a sketch of the data, or a multiple of x) has a flow of its own, which costs no
+evaluation of a network. With its end e(x, t) and place = how far t lies along the clock,
+
+    f(x, t) = e(x, t) + b(t) c_out(t) F(x, e, c_noise)      b(t_min) = 0
+
+so f is D̂ itself where the clock ends, whatever F (the boundary condition), and F learns only how far the flow
+of the data ends from that of the sketch. In z = x/B all linear processes have the same flow, dz = D dρ with
+ρ = A/B. A step of the skip path's is
+
+    x' = (B'/B) x + (A' − (B'/B) A) (D̂ + θ (D̂' − D̂))      θ = q (1 − ln q/(q − 1))/(q − 1),  q = ρ'/ρ
+
+exact where D̂ is linear in B/A; D̂' is foretold from the step before, and the step redone once it is known.
+
+Without a teacher it is trained by pairs of states on one path, of the same item y and the same noise ε, W
+included: with s just below t,
+
+    E[ ‖f(x_t, t) − sg f(x_s, s)‖² ]       x_t = A_t y + B_t ε,  x_s = A_s y + B_s ε
+
+Given x_t the mean velocity of such pairs is the flow's, whatever the law of W. Were W drawn anew at s, it
+would be no velocity at all. The steps from t to s are halved as training goes on (Song & Dhariwal 2023),
+and the distance is pseudo-Huber's, √(‖·‖² + c²) − c.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from unstir.errors import InputError
+from unstir.fields.augmented import Augmented
+from unstir.fields.field import Slice
+from unstir.fields.learned import LearnedField
+from unstir.fields.neural import NeuralField
+from unstir.physics import LinearProcess
+
+_WALK = 8  # times that the skip path's flow is walked by
+_JUMP = 0.4  # of `LinearProcess.times`: its first step leaps to B/A = 0.4 × _WALK, as the usual solver's
+_LARGEST_RATIO = 1e6
+_COARSEST, _DOUBLINGS = 8, 4  # steps of the clock at the start of training, and how often they are halved
+_HUBER = 0.03
+
+
+class Lesson(Protocol):
+    """What a consistency field learns from."""
+
+    def loss(
+        self, field: ConsistencyField, data: Tensor, generator: torch.Generator, label: Tensor | None
+    ) -> Tensor:
+        """The batch's mean loss."""
+        ...
+
+
+class Pairs:
+    """Pairs of states on one path: consistency training."""
+
+    def loss(
+        self, field: ConsistencyField, data: Tensor, generator: torch.Generator, label: Tensor | None
+    ) -> Tensor:
+        """The mean distance of f at two neighbouring times, of the same item and noise."""
+        t, s = self.times(field, len(data), generator, data.device)
+        x, nearer = pair(field.process, data, t, s, generator)
+        with torch.no_grad():
+            target = field(nearer, s, label)
+        return distance(field.error(target, x, t, label)).mean()
+
+    def times(
+        self, field: ConsistencyField, n: int, generator: torch.Generator, device: torch.device
+    ) -> tuple[Tensor, Tensor]:
+        """Times t and the next ones below, s: places of the clock, drawn alike, the prior's among them."""
+        count = _COARSEST * 2 ** int(field.progress * (_DOUBLINGS + 1) * 0.999)
+        clock = field.process.times(count + 1, jump=_JUMP * count).to(device=device, dtype=torch.float32)
+        index = torch.randint(count, (n,), generator=generator).to(device)
+        return clock[index], clock[index + 1]
+
+
+def pair(
+    process: LinearProcess, data: Tensor, t: Tensor, s: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """States at times `t` and `s`, `(batch,)` each, of the same items and the same ε = √W n."""
+    shape = data.shape[1:]
+    noise = process.noise.draw(len(data), shape, generator, data.dtype).to(data.device)
+    y = process.basis.coordinates(data)
+
+    def at(time: Tensor) -> Tensor:
+        B = process.B(time).to(data.dtype).reshape(-1, *(1,) * len(shape))
+        return process.basis.state(process.signal(time, shape).to(data.dtype) * y) + B * noise
+
+    return at(t), at(s)
+
+
+def distance(squared: Tensor) -> Tensor:
+    """Pseudo-Huber's √(d² + c²) − c of mean squares d²: items far off weigh by their distance alone."""
+    return (squared + _HUBER**2).sqrt() - _HUBER
+
+
+class ConsistencyField(LearnedField[LinearProcess]):
+    """The end of the flow from any state, in one evaluation of the network.
+
+    Args:
+        denoiser: the field whose network, skip path and scales it takes over, trained or not.
+
+    Attributes:
+        lesson: what it learns from; `Pairs` unless a teacher brings its own.
+    """
+
+    denoises = False
+
+    def __init__(self, denoiser: NeuralField) -> None:
+        nn.Module.__init__(self)
+        self.denoiser = denoiser
+        self.process, self.shape = denoiser.process, denoiser.shape
+        self.levels, self.classes = denoiser.levels, denoiser.classes
+        self.lesson: Lesson = Pairs()
+
+    @property
+    def network(self) -> nn.Module:  # type: ignore[override]
+        """The denoiser's."""
+        return self.denoiser.network
+
+    def prepare(self, items: Tensor, labels: Tensor | None = None) -> None:
+        """Fit the skip path; what its denoiser leaves at each level is F's scale."""
+        self.denoiser.prepare(items, labels)
+
+    @torch.no_grad()
+    def measure(self, x: Tensor, t: Tensor, target: Tensor, label: Tensor | None = None) -> None:
+        """Take for F's scale what the skip path's flow leaves of known ends.
+
+        Args:
+            x: states.
+            t: their times, `(batch,)`.
+            target: where their flows end.
+            label: class numbers `(batch,)`, or None.
+        """
+        left = self.denoiser.left
+        if left is None:
+            return
+        base, out, _, level = self._parts(x, t, label)
+        scale = out / left(self.denoiser.place(level))  # b(t)
+        error = (self.process.basis.coordinates(target) - base) / self._wide(scale, base)
+        squared = error.square()
+        left.measure(self.denoiser.place(level), squared if out.ndim > 1 else squared.flatten(1).mean(1))
+
+    def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
+        """Where the flows from `x` at times `(batch,)` end, `(batch, *shape)`."""
+        base, out, given, level = self._parts(x, t, label)
+        answer = self.process.basis.coordinates(self.denoiser.answer(given, level, label))
+        end = self.process.basis.state(base + self._wide(out, base) * answer)
+        sketch = self.denoiser.sketch
+        return end if sketch is None or self.training else sketch.bounded(end)
+
+    def at(self, t: float) -> Slice:
+        """The field at one time."""
+        return lambda x, label: self(x, torch.full((len(x),), t, dtype=x.dtype, device=x.device), label)
+
+    def error(self, target: Tensor, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
+        """Mean squared error of F against the F of `target`, `(batch,)`.
+
+        Args:
+            target: where the flow ends, `(batch, *shape)`.
+            x: states at times `t`, `(batch,)`.
+            t: times above the clock's first.
+            label: class numbers `(batch,)`, or None.
+        """
+        base, out, given, level = self._parts(x, t, label)
+        wanted = (self.process.basis.coordinates(target) - base) / self._wide(out, base)
+        answer = self.process.basis.coordinates(self.denoiser.answer(given, level, label).float())
+        return (answer - wanted).square().flatten(1).mean(1)
+
+    def loss(self, data: Tensor, generator: torch.Generator, label: Tensor | None = None) -> Tensor:
+        """What the lesson says; it makes its own batch, of which the network is told no augmentation."""
+        for module in self.modules():
+            if isinstance(module, Augmented):
+                module.condition = None
+        return self.lesson.loss(self, data, generator, label)
+
+    def skip(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
+        """e(x, t): where the skip path's own flow ends, in the coordinates of the basis."""
+        process, basis, dtype = self.process, self.process.basis, x.dtype
+        clock = process.times(_WALK, jump=_JUMP * _WALK).to(x.device)
+        u, now = basis.coordinates(x), torch.minimum(clock[0], t.double())
+        before: tuple[Tensor, Tensor] | None = None
+        d = self.denoiser.parts(x, now.to(dtype), label)[0]
+        for time in clock[1:]:
+            then = torch.minimum(time, t.double())  # no step at all for items that begin below
+            keep, gain, share, step = (self._wide(c, u).to(dtype) for c in self._step(now, then, u.shape[1:]))
+            slope = torch.zeros_like(d) if before is None else _over(d - before[0], before[1])
+            foretold = keep * u + gain * (d + share * step * slope)
+            found = self.denoiser.parts(basis.state(foretold), then.to(dtype), label)[0]
+            u = keep * u + gain * (d + share * (found - d))
+            before, d, now = (d, step), found, then
+        return d
+
+    def _step(self, now: Tensor, then: Tensor, shape: torch.Size) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """B'/B, A' − (B'/B) A `(batch, *modes)`, θ, and the step in what the field is smooth in."""
+        process = self.process
+        keep = process.B(then) / process.B(now)
+        A, A2 = process.signal(now, shape), process.signal(then, shape)
+        r, r2 = (process.progress(c).clamp_max(_LARGEST_RATIO) for c in (now, then))
+        ratio = (process.B(now) / process.A(now)).clamp_max(_LARGEST_RATIO)
+        q = ratio / (process.B(then) / process.A(then))
+        more = (q - 1).clamp_min(1e-4)
+        share = torch.where(q - 1 > 1e-4, q * (1 - torch.log1p(more) / more) / more, 0.5)
+        return keep, A2 - self._wide(keep, A) * A, share, r2 - r
+
+    def _parts(self, x: Tensor, t: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """e, b c_out, what the network is given, and c_noise."""
+        with torch.autocast(x.device.type, enabled=False):
+            end = self.skip(x, t, label)
+            _, out, given, level = self.denoiser.parts(x, t, label, end)
+            return end, out * self._wide(self._boundary(t), out).to(out.dtype), given, level
+
+    def _boundary(self, t: Tensor) -> Tensor:
+        """b: 0 at the clock's first time, about 1 from its next walked one on."""
+        process = self.process
+        low = process.progress(process.times(_WALK)[-2:].to(t.device))
+        above = (process.progress(t.double()) - low[1]).clamp(0, _LARGEST_RATIO)
+        return above / (above + low[0] - low[1])
+
+    @staticmethod
+    def _wide(values: Tensor, like: Tensor) -> Tensor:
+        """One value an item, or one a mode, as it broadcasts over `like`."""
+        return values.reshape(-1, *(1,) * (like.ndim - 1)) if values.ndim == 1 else values
+
+
+def _over(rise: Tensor, run: Tensor) -> Tensor:
+    """rise/run, 0 where there was no step."""
+    return torch.where(run == 0, 0.0, rise / torch.where(run == 0, 1.0, run))
+
+
+def consistent(field: LearnedField[Any]) -> ConsistencyField:
+    """A consistency field around a denoiser.
+
+    Raises:
+        InputError: the field of a process that is not linear.
+    """
+    if not isinstance(field, NeuralField):
+        raise InputError(
+            f"objective=consistency: process {field.process.name} has none; linear ones do, such as vp"
+        )
+    return ConsistencyField(field)

@@ -1,0 +1,67 @@
+"""Consistency sampling: to the end of the flow, back into the noise, and again (Song 2023, algorithm 1).
+
+    x̂ = f(x_t, t)      x_s = A_s x̂ + B_s ε      ε anew in the process's own law, W with it
+
+x̂ has the data's law and ε has seen nothing of it, so x_s has the law of the path at s exactly, for any law
+of noise. What is left of x_t's noise, (x_t − A x̂)/B, would not do: it is what x̂ was made of. Nor would the
+old W, of which x̂ may tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from torch import Tensor
+
+from unstir.errors import InputError
+from unstir.flow.solver import LinearPath, LinearSolver, combine
+from unstir.flow.streams import Streams
+from unstir.physics import LinearProcess
+
+# The clock of teachers' trajectories, which leaps from the prior to B/A = 4, and how many of its times, from
+# the prior on, a student learns at. A run is asked at these for ever: they are no option.
+CLOCK, _LEAP = 10, 4.0
+LEVELS = 6
+# Where each number of evaluations looks, measured: `benchmarks/consistency.py`.
+_PLACES = {1: (0,), 2: (0, 4), 3: (0, 3, 5), 4: (0, 2, 4, 5), 5: (0, 2, 3, 4, 5), 6: (0, 1, 2, 3, 4, 5)}
+
+
+def clock(process: LinearProcess) -> list[float]:
+    """The falling times of a teacher's trajectories."""
+    return process.times(CLOCK, jump=_LEAP).tolist()
+
+
+@dataclass(frozen=True)
+class Consistency(LinearSolver):
+    """One evaluation a step, each of which ends at data."""
+
+    stochastic = True
+
+    def step(
+        self, path: LinearPath, x: Tensor, streams: Streams, label: Tensor | None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        process, basis = path.process, path.process.basis
+        for i in range(len(path.times) - 1):
+            end = path.slices[i](x, label)
+            noise = streams.draw(partial(process.noise.draw, 1, path.shape, dtype=x.dtype)).to(x.device)
+            x = combine(end, path.A[i + 1], (basis.coordinates(noise), path.B[i + 1]))
+            yield x, end
+
+    def times(self, process: LinearProcess, steps: int) -> list[float]:
+        """Where the field is asked.
+
+        Raises:
+            InputError: more steps than there are places.
+        """
+        if steps not in _PLACES:
+            raise InputError(f"steps={steps}: a consistency field takes 1 to {max(_PLACES)} steps")
+        times = clock(process)
+        return [times[place] for place in _PLACES[steps]]
+
+    def evaluations(self, steps: int) -> int:
+        return steps
+
+    def usual_steps(self, process: LinearProcess) -> int:
+        return 2
