@@ -68,7 +68,7 @@ def sample(
     as_json: Json = False,
 ) -> None:
     """Draw samples from a trained run, or from data alone. What was stopped goes on when called again."""
-    from unstir.jobs import Drawing, Options, work
+    from unstir.jobs import Drawing, Options, folder_of, work
     from unstir.train.cluster import joined, leave
 
     cluster = joined()
@@ -87,7 +87,12 @@ def sample(
         batch,
     )  # fmt: skip
     start = time.perf_counter()
-    outcome = work(drawing, bar=_bar, cluster=cluster, restart=restart)
+    try:
+        outcome = work(drawing, bar=_bar, cluster=cluster, restart=restart)
+    except KeyboardInterrupt:
+        if folder_of(drawing.target).exists():
+            say(f"what is drawn is kept in {folder_of(drawing.target)}; the same command goes on")
+        raise
     leave()
     if outcome is None:
         return  # the first process speaks

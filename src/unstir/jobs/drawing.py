@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from unstir import __version__
 from unstir.data import Dataset, with_column
 from unstir.errors import InputError
 from unstir.flow import Progress
@@ -20,6 +21,7 @@ from unstir.untrained import Untrained
 Source = Run | Untrained
 Watch = Callable[[Progress], None]
 
+_TIMES = "times.json"  # which `unstir tune` keeps with a run
 _TABLES = (".csv", ".parquet")
 _EMPTY: Any = {"image": torch.uint8, "text": torch.int32}
 
@@ -108,7 +110,8 @@ class Drawing:
             "from": None if self.start is None else _hashed(self.start),
             "guide": None if self.guide is None else _told(self.guide),
         }
-        return {"source": _told(self.source), "n": self.n, **told, **others}
+        version = {"unstir": __version__}
+        return {"source": _told(self.source), "n": self.n, **told, **others, **version}
 
     def _labels(self, low: int, high: int) -> Tensor | None:
         o, source = self.options, self.source
@@ -150,8 +153,9 @@ def _told(source: Source) -> dict[str, Any]:
             "digest": _hashed_bytes(*parts),
         }
     state = source.field.state_dict()
-    weights = [_hashed(state[name]).encode() for name in sorted(state)]
-    digest = _hashed_bytes(source.config.process.encode(), info, *weights)
+    parts = [source.config.process.encode(), info, *(_hashed(state[name]).encode() for name in sorted(state))]
+    times = source.path / _TIMES
+    digest = _hashed_bytes(*parts, times.read_bytes() if times.is_file() else b"")
     return {"run": source.path.name, "step": source.step, "digest": digest}
 
 

@@ -52,6 +52,11 @@ def part_size(n: int, shape: Sequence[int]) -> int:
     return int(2 ** int(math.log2(min(max(n // _PARTS, low), high))))
 
 
+def folder_of(target: Path) -> Path:
+    """Where the job for a target grows."""
+    return target.with_name(f"{target.name}.parts")
+
+
 @dataclass
 class Job:
     """A job on disk.
@@ -69,7 +74,7 @@ class Job:
     size: int = 0
 
     def __post_init__(self) -> None:
-        self.folder = self.target.with_name(f"{self.target.name}.parts")
+        self.folder = folder_of(self.target)
         self._old = self.target.with_name(f".{self.target.name}.parts.old")
         self._lock: IO[bytes] | None = None
 
@@ -116,6 +121,12 @@ class Job:
             with self._written():
                 self._take()
                 self.discard()
+
+    def close(self) -> None:
+        """Let others at it."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
     @property
     def parts(self) -> int:
@@ -241,8 +252,7 @@ class Job:
         with suppress(ImportError):
             import fcntl
 
-            if self._lock is not None:
-                self._lock.close()
+            self.close()
             self._lock = (self.folder / _LOCK).open("ab")
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

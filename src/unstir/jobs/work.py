@@ -11,7 +11,7 @@ A job of one part is drawn in memory, each process its rows, and leaves no folde
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 
 from unstir.data.formats import Format, format_of
@@ -60,13 +60,17 @@ def work(
     """
     cluster, bar = cluster or Cluster(), bar or _no_bar
     form = cluster.together(lambda: _form(drawing))
-    job = Job(drawing.target, form, drawing.n)
+    with closing(Job(drawing.target, form, drawing.n)) as job:
+        return _worked(drawing, job, bar, cluster, restart)
+
+
+def _worked(drawing: Drawing, job: Job, bar: Bar, cluster: Cluster, restart: bool) -> Outcome | None:
     opened = cluster.led(lambda: _opened(job, drawing, restart))
     if opened is None:
         return Outcome(drawing.n, 0) if cluster.leads else None
     job.size, missing = opened
     if not job.size:
-        return _at_once(drawing, form, cluster, bar)
+        return _at_once(drawing, job.form, cluster, bar)
     found = drawing.n - sum(high - low for low, high in map(job.bounds, missing))
     try:
         with bar(found, drawing.n - found) as watch:
