@@ -42,6 +42,7 @@ _LOW_LOGIT = 0.25  # nats that the rounding of a product to bfloat16 may move a 
 # Float32 serves while its rounding moves no logit by much more than this.
 LOGIT_ERROR = 1e-3
 _DEGREES = (3, 4, 6, 8, 11, 14, 18)
+_NODES = (13, 15, 17)  # powers of two
 _CURVE_ERROR = 5e-4  # nats
 _PROBED = 64  # points that say how near the nearest ones lie
 _EPS = torch.finfo(torch.float32).eps
@@ -122,8 +123,6 @@ def plain(question: Question, points: Points, dtype: torch.dtype | None = None) 
 def _checked(question: Question, points: Points, *, low: bool) -> Tensor:
     """A law that is not Gaussian, in float32 where that serves."""
     curve = Curve.of(question, points)
-    if curve is None:
-        return plain(question, points, torch.float64)
     mean, nearest = _streamed(question, points, curve, low=low and _low_serves(question, points))
     wrong = (rounding(question, points, nearest) > LOGIT_ERROR)[:, 0] | (nearest < curve.start)[:, 0]
     if bool(wrong.any()):
@@ -173,62 +172,70 @@ def _streamed(question: Question, points: Points, law: Law, *, low: bool) -> tup
 
 
 class Curve:
-    """log p(sq) up to a constant on [start, end], by a polynomial in log sq.
+    """log p(sq) up to a constant for start ≤ sq ≤ end, of z = log sq, which runs from −1 to 1.
 
-    Args:
-        start: the least sq, above 0.
-        end: the largest.
-        coefficients: of powers of a variable that runs from −1 to 1.
+    A polynomial of low degree where one is true, and straight lines between many nodes otherwise.
     """
 
-    def __init__(self, start: float, end: float, coefficients: np.ndarray) -> None:
+    def __init__(self, question: Question, start: float, end: float) -> None:
         self.start, self.end = start, end
         self._middle = 0.5 * (math.log(start) + math.log(end))
         self._half = 0.5 * (math.log(end) - math.log(start))
-        self._coefficients = torch.tensor(coefficients, dtype=torch.float32)
-
-    @classmethod
-    def of(cls, question: Question, points: Points) -> Curve | None:
-        """The one that serves these states, or None where none is true to 5e-4 nats in float32."""
-        step = max(1, len(points) // _PROBED)
-        some = points.values[::step].double()
-        size = question.f**2 @ (some**2).T if question.f.shape[1] > 1 else question.f**2 * (some**2).sum(1)
-        probed = question.own + size - 2 * question.g @ some.T
-        end = float(
-            ((question.own.sqrt() + question.f.abs().amax(1, keepdim=True) * points.longest) ** 2).max()
-        )
-        start = max(0.25 * float(probed.min()), 8 * _EPS * end)
-        if not (0 < start < end < math.inf):
-            return None
-        return cls._fitted(question, start, 1.01 * end)
-
-    @classmethod
-    def _fitted(cls, question: Question, start: float, end: float) -> Curve | None:
-        x = np.cos(np.pi * (np.arange(64) + 0.5) / 64)
-        between = np.linspace(-1, 1, 257)
-        middle, half = 0.5 * (math.log(start) + math.log(end)), 0.5 * (math.log(end) - math.log(start))
-        exact = [
-            question.logits(torch.from_numpy(np.exp(middle + half * nodes))).numpy() for nodes in (x, between)
-        ]
-        if not all(np.isfinite(values).all() for values in exact):
-            return None
-        fit = np.polynomial.chebyshev.chebfit(x, exact[0], max(_DEGREES))
-        constant = fit[0]
-        fit[0] = 0.0
-        squared = torch.from_numpy(np.exp(middle + half * between)).float()
+        self._question, self._device = question, question.u.device
+        self._law: Law = self._straight
+        nodes = np.cos(np.pi * (np.arange(64) + 0.5) / 64)
+        fit = np.polynomial.chebyshev.chebfit(nodes, self._exact(nodes), _DEGREES[-1])
+        self._constant, fit[0] = float(fit[0]), 0.0
         for degree in _DEGREES:
-            curve = cls(start, end, np.polynomial.chebyshev.cheb2poly(fit[: degree + 1]))
-            error = curve(squared.clone()).double().numpy() - (exact[1] - constant)
-            if np.abs(error).max() <= _CURVE_ERROR:
-                return curve
-        return None
+            self._coefficients = np.polynomial.chebyshev.cheb2poly(fit[: degree + 1]).tolist()
+            if self._serves(self._polynomial, 257):
+                self._law = self._polynomial
+                return
+        for power in _NODES:
+            at = self._exact(np.linspace(-1, 1, 2**power + 1)) - self._constant
+            self._values = torch.from_numpy(at).float().to(self._device)
+            self._slopes = torch.from_numpy(np.diff(at, append=at[-1])).float().to(self._device)
+            if self._serves(self._straight, 4001):
+                return
 
-    def __call__(self, squared: Tensor) -> Tensor:
-        """log p, written into the `squared` that it is given or a tensor of its size."""
-        # The logarithm of numbers about 1 keeps the most digits.
-        z = squared.clamp_(self.start, self.end).mul_(math.exp(-self._middle)).log_().mul_(1 / self._half)
-        c = self._coefficients.tolist()
+    @classmethod
+    def of(cls, question: Question, points: Points) -> Curve:
+        """From well below the least sq of these states and a few points to the largest there can be."""
+        some = points.some(slice(None, None, max(1, len(points) // _PROBED)))
+        size = question.sizes(some, slice(0, len(some)))
+        probed = question.own + size - 2 * question.g @ some.values.double().T
+        reach = question.f.abs().amax(1, keepdim=True) * points.longest
+        end = 1.01 * float(((question.own.sqrt() + reach) ** 2).max()) + 1e-6
+        return cls(question, min(max(0.25 * float(probed.min()), 1e-9 * end), 0.5 * end), end)
+
+    def _exact(self, z: np.ndarray) -> np.ndarray:
+        squared = torch.from_numpy(np.exp(self._middle + self._half * z))
+        found: np.ndarray = self._question.logits(squared).numpy()
+        return found
+
+    def _serves(self, law: Law, count: int) -> bool:
+        z = np.linspace(-1, 1, count)
+        found = law(torch.from_numpy(z).float().to(self._device)).double().cpu().numpy()
+        error = np.abs(found - (self._exact(z) - self._constant)).max()
+        return bool(error <= _CURVE_ERROR)
+
+    def _polynomial(self, z: Tensor) -> Tensor:
+        c = self._coefficients
         out = z.mul(c[-1]).add_(c[-2])
         for one in c[-3::-1]:
             out.mul_(z).add_(one)
         return out
+
+    def _straight(self, z: Tensor) -> Tensor:
+        place = z.add_(1).mul_(0.5 * (len(self._values) - 1))
+        node = place.int().clamp_(0, len(self._values) - 1)
+        share = place.sub_(node)
+        flat = node.flatten()
+        value = self._values.index_select(0, flat).view_as(z)
+        return value.addcmul_(share, self._slopes.index_select(0, flat).view_as(z))
+
+    def __call__(self, squared: Tensor) -> Tensor:
+        """log p; writes into the `squared` that it is given."""
+        # The logarithm of numbers about 1 keeps the most digits.
+        z = squared.clamp_(self.start, self.end).mul_(math.exp(-self._middle)).log_().mul_(1 / self._half)
+        return self._law(z)
