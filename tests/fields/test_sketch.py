@@ -189,3 +189,47 @@ def test_what_is_kept_of_a_sketch_is_made_anew_when_it_changes() -> None:
     loaded.load_state_dict(used.state_dict())
     assert torch.equal(denoise_modes(loaded, x, A, variance, None), refitted)
     assert loaded.axes.transpose(0, 1).is_contiguous()  # still one matrix to multiply by
+
+
+class Constant(torch.nn.Module):
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.value = value
+
+    def forward(self, x: Tensor, noise: Tensor, label: Tensor | None = None) -> Tensor:
+        return torch.full_like(x[:, :1], self.value)
+
+
+@pytest.mark.parametrize("value", [-50.0, 50.0])
+def test_beyond_an_end_that_the_data_lie_on_nothing_is_an_error(value: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    items = torch.randn(300, 1, 4, 4, generator=generator).clamp(-0.5, 0.5)
+    field = NeuralField(Constant(value), physics.edm(), shape=(1, 4, 4), sketch=Sketch((1, 4, 4), 2, 3))
+    field.prepare(items)
+    t = torch.full((100,), 0.3)
+    x = field.process.perturb(items[:100], t, generator)
+    held = items[:100] == (-0.5 if value < 0 else 0.5)
+    assert 0.1 < float(held.float().mean()) < 0.5
+    plain = NeuralField(Constant(value), physics.edm(), shape=(1, 4, 4), sketch=field.sketch)
+    plain.left = field.left
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Sketch, "felt", lambda self, miss, data: miss)
+        everything = plain.error(items[:100], x, t)
+    out = field.parts(x, t)[1][:, None, None, None]
+    denoised = field.train()(x, t)
+    assert bool(((denoised < -0.5) if value < 0 else (denoised > 0.5)).all())
+    wanted = ((denoised - items[:100]) / out).square().masked_fill(held, 0).flatten(1).mean(1)
+    found = field.error(items[:100], x, t)
+    torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-3)
+    assert bool((found < everything).all())
+    # In use the answer is the end itself.
+    assert bool((field.eval()(x, t) == (-0.5 if value < 0 else 0.5)).all())
+
+
+def test_where_the_posterior_is_not_all_at_the_end_the_best_answer_is_its_mean() -> None:
+    sketch = Sketch((1, 1, 2), 1, 1)
+    sketch.bounds.copy_(torch.tensor([0.0, 1.0]))
+    y = torch.tensor([0.0, 0.0, 0.0, 1.0]).reshape(4, 1, 1, 1).expand(4, 1, 1, 2)  # mean ¼
+    grid = torch.linspace(-1, 1, 81)
+    losses = [float(sketch.felt(d - y, y).square().mean()) for d in grid]
+    assert float(grid[losses.index(min(losses))]) == pytest.approx(0.25)

@@ -17,6 +17,8 @@ theirs, and where the data's own tails are as heavy a far state is not dropped f
 
 With a `Sketch` of the data its denoiser takes the place of c_skip x, is shown to the network beside the
 state, and c_out is what it was measured to leave at each noise level: training begins where the sketch ends.
+In use D is held within the data's least and greatest value, so that in training what lies beyond such an end
+is no error where the data lie on it: the best D stays E[y | x], and a black ground comes out black.
 """
 
 from __future__ import annotations
@@ -147,8 +149,10 @@ class NeuralField(LearnedField[LinearProcess]):
         """
         base, out, given, noise = self.parts(x, t, label)
         target = (self.process.target(data, x, t) - base) / per_item(out, x)
-        prediction = self.answer(given, noise, label)
-        return (prediction.float() - target).square().flatten(1).mean(1)
+        miss = self.answer(given, noise, label).float() - target
+        if self.sketch is not None:
+            miss = self.sketch.felt(miss, data)
+        return miss.square().flatten(1).mean(1)
 
     def loss(self, data: Tensor, generator: torch.Generator, label: Tensor | None = None) -> Tensor:
         """The mean error over noise levels drawn where it matters; by 1/c_out² each counts alike."""

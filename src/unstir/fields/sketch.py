@@ -31,6 +31,7 @@ _MOST = 20_000  # items that the principal axes are fitted to
 _FACTOR = 4  # axes in which the components are fitted, for each of a component's own
 _PRIOR = 50  # items that the covariance of all counts for in a component's own
 _SEED = 0
+_ROUNDING = 1e-5  # in model units: far below a level of 256
 
 
 class Sketch(nn.Module):
@@ -155,6 +156,17 @@ class Sketch(nn.Module):
     def bounded(self, denoised: Tensor) -> Tensor:
         """A posterior mean held where one can be: within the least and the greatest value of the data."""
         return denoised.clamp(*self.bounds)
+
+    def felt(self, miss: Tensor, data: Tensor) -> Tensor:
+        """An error that is 0 where `bounded` would make it 0: beyond an end that the data lie on.
+
+        Args:
+            miss: a positive multiple of D − y, `(batch, *shape)`.
+            data: y.
+        """
+        low, high = self.bounds
+        beyond = (data <= low + _ROUNDING) & (miss < 0) | (data >= high - _ROUNDING) & (miss > 0)
+        return miss.masked_fill(beyond, 0)
 
     def noise_variance(self, x: Tensor, A: Tensor, B: Tensor, nodes: Tensor, log_weights: Tensor) -> Tensor:
         """B² W, `(batch,)`, with W as the state tells it.
