@@ -23,6 +23,7 @@ _VERBS = (
     "restore",
     "evaluate",
     "compare",
+    "novelty",
     "baseline",
     "pde",
     "verify",

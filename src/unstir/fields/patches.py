@@ -24,7 +24,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_TILE = 2048  # training images at once: their windows stay in the cache
+# Training images at once: their windows stay in the cache, and so do the logits of all states.
+_TILE, _LARGEST_TILE, _LOGITS = 2048, 8192, 2**18
 _LOGIT_ERROR = 0.05  # beyond which float64 takes over
 _LEAST = -80.0
 
@@ -112,16 +113,22 @@ def posterior_mean(x: Tensor, seen: Tensor, values: Tensor, precision: Tensor, s
     queries = [s * states[:, :, a.window, b.window].flatten(1) for a, b in spans]
     sums = [_Online(len(x), x.shape[1] * len(a.weight) * len(b.weight), states) for a, b in spans]
     moves = list(itertools.product(range(-scale.shift, scale.shift + 1), repeat=2))
-    for start in range(0, seen.shape[-1], _TILE):
-        shown, given = (part[..., start : start + _TILE].to(dtype) for part in (seen, values))
-        energy = shown.square().sum(0)
+    same = seen is values and all(one.window == one.answer for pair in spans for one in pair)
+    tile = max(_TILE, min(_LOGITS // len(x), _LARGEST_TILE))
+    for start in range(0, seen.shape[-1], tile):
+        shown, given = (part[..., start : start + tile].to(dtype) for part in (seen, values))
+        energy, strips = shown.square().sum(0) * -0.5, dict[tuple[int, int], Tensor]()
         for (a, b), query, online in zip(spans, queries, sums, strict=True):
             for dy, dx in moves:
-                if a.inside(dy, height) and b.inside(dx, width):
-                    (rows, up), (columns, left) = a.moved(dy), b.moved(dx)
-                    keys = shown[:, rows, columns].flatten(0, 2)
-                    half = energy[rows, columns].sum((0, 1)) * -0.5
-                    online.add(torch.addmm(s * half, query, keys), given[:, up, left].flatten(0, 2))
+                if not (a.inside(dy, height) and b.inside(dx, width)):
+                    continue
+                (rows, up), (columns, left) = a.moved(dy), b.moved(dx)
+                band = (rows.start, rows.stop)
+                if band not in strips:
+                    strips[band] = energy[rows].sum(0)
+                keys = shown[:, rows, columns].flatten(0, 2)
+                answers = keys if same else given[:, up, left].flatten(0, 2)
+                online.add(torch.addmm(s * strips[band][columns].sum(0), query, keys), answers)
     return _assembled(x, spans, sums)
 
 

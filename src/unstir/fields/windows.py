@@ -17,7 +17,7 @@ from torch import Tensor
 from unstir.fields.patches import Scale
 
 # radius, block, overlap: a wide window needs no block of its own for every pixel
-_LADDER = ((0, 1, 0), (1, 1, 1), (2, 2, 2), (3, 4, 3), (5, 4, 4), (8, 8, 8), (13, 8, 8), (21, 16, 16))
+_LADDER = ((0, 1, 0), (1, 1, 1), (2, 2, 2), (3, 4, 3), (5, 4, 5), (8, 8, 8), (13, 8, 13), (21, 16, 21))
 # Of scales whose errors are as good as equal the widest is taken: what belongs together stays together.
 _TIE = 1.02
 _WORSE = 1.1  # by which an error is past its least

@@ -36,10 +36,14 @@ def write_page(plan: Plan, results: dict[str, Any], sets: Sets, path: Path) -> N
 
 def make_page(plan: Plan, results: dict[str, Any], sets: Sets) -> str:
     """The report as text."""
+    title = _title(plan)
+    return whole_page(title, Sections(plan, title, results, sets).all())
+
+
+def whole_page(title: str, body: str) -> str:
+    """A page around a `body` of HTML."""
     from plotly.offline import get_plotlyjs
 
-    title = _title(plan)
-    body = Sections(plan, title, results, sets).all()
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
