@@ -111,10 +111,10 @@ def test_a_small_job_leaves_no_folder(tmp_path: Path, make: Make) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"seed": 3}, "an unfinished job of seed='0', and this one has seed='3'"),
-        ({"n": 30}, "of n='22', and this one has n='30'"),
-        ({"n": 3}, "of n='22', and this one has n='3'"),
-        ({"label": "odd"}, "of label='None', and this one has label='odd'"),
+        ({"seed": 3}, "an unfinished job of seed=0, and this one has seed=3"),
+        ({"n": 30}, "of n=22, and this one has n=30"),
+        ({"n": 3}, "of n=22, and this one has n=3"),
+        ({"label": "odd"}, "of label=None, and this one has label='odd'"),
         ({"solver": "euler"}, "solver='euler'"),
     ],
 )
@@ -144,7 +144,7 @@ def test_other_data_are_refused(make: Make, source: Untrained, refused: Refused)
     stop(make())
     data = replace(source.data, values=255 - source.data.values)
     other = replace(make(), source=exact("edm", data, device="cpu"))
-    assert "another field 'ExactField', which has changed since" in refused(work, other)
+    assert "field 'ExactField', which has changed since" in refused(work, other)
     other = replace(make(), source=exact("vp", source.data, device="cpu"))
     assert "holds an unfinished job" in refused(work, other)
 

@@ -146,16 +146,13 @@ def _told(source: Source) -> dict[str, Any]:
     """A source as plain values; `digest` is of all that its samples depend on."""
     info = source.info.model_dump_json().encode()
     if isinstance(source, Untrained):
-        parts = (type(source.field).__name__.encode(), source.process.name.encode(), info)
-        return {
-            "field": type(source.field).__name__,
-            "data": source.data.name,
-            "digest": _hashed_bytes(*parts),
-        }
-    state = source.field.state_dict()
-    parts = [source.config.process.encode(), info, *(_hashed(state[name]).encode() for name in sorted(state))]
-    times = source.path / _TIMES
-    digest = _hashed_bytes(*parts, times.read_bytes() if times.is_file() else b"")
+        field = type(source.field).__name__
+        digest = _hashed_bytes(field.encode(), source.process.name.encode(), info)
+        return {"field": field, "data": source.data.name, "digest": digest}
+    state, times = source.field.state_dict(), source.path / _TIMES
+    weights = [_hashed(state[name]).encode() for name in sorted(state)]
+    tuned = times.read_bytes() if times.is_file() else b""
+    digest = _hashed_bytes(source.config.process.encode(), info, tuned, *weights)
     return {"run": source.path.name, "step": source.step, "digest": digest}
 
 

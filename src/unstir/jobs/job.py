@@ -229,7 +229,7 @@ class Job:
         told = self._read()
         wanted = json.loads(json.dumps(dict(record)))
         for key in sorted(told.keys() | wanted.keys(), key=[*wanted, *told].index):
-            if key != _SIZE and told.get(key) != wanted.get(key):
+            if key != _SIZE and _decides(told.get(key)) != _decides(wanted.get(key)):
                 raise InputError(
                     f"{shown(self.folder)} holds an unfinished job of {_difference(key, told, wanted)}: give "
                     "the same options to go on with it, or --restart to begin anew"
@@ -293,15 +293,24 @@ def _opened(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
+def _decides(value: object) -> object:
+    """Of a source its digest: where it lies, and what it is called, is the same to its samples."""
+    return value.get("digest") if isinstance(value, dict) else value
+
+
 def _difference(key: str, told: Record, wanted: Record) -> str:
     """In what two jobs differ, in a few words."""
     ours, theirs = told.get(key), wanted.get(key)
     if not isinstance(ours, dict) or not isinstance(theirs, dict):
         if isinstance(ours, dict) or isinstance(theirs, dict):
             return f"{'another' if ours else 'no'} {key}"
-        return f"{key}={quoted(ours)}, and this one has {key}={quoted(theirs)}"
+        return f"{key}={_value(ours)}, and this one has {key}={_value(theirs)}"
     plain = [name for name in ours if name != "digest" and ours[name] != theirs.get(name)]
     name = plain[0] if plain else next(iter(ours))
     if not plain:
-        return f"another {name} {quoted(ours[name])}, which has changed since"
-    return f"{name} {quoted(ours[name])}, and this one is of {name} {quoted(theirs.get(name))}"
+        return f"{name} {_value(ours[name])}, which has changed since"
+    return f"{name} {_value(ours[name])}, and this one is of {name} {_value(theirs.get(name))}"
+
+
+def _value(value: object) -> str:
+    return quoted(value) if isinstance(value, str) else quoted(value).strip("'")
