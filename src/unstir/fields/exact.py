@@ -106,9 +106,16 @@ class ExactField:
         self._classes = [_Known(self._all.points.some(part), lambda: self._frame) for part in parts]
 
     @classmethod
-    def of_classes(cls, process: LinearProcess, data: Tensor, labels: Tensor | None) -> ExactField:
+    def of_classes(
+        cls,
+        process: LinearProcess,
+        data: Tensor,
+        labels: Tensor | None,
+        *,
+        precision: Precision = "float32",
+    ) -> ExactField:
         """The field of points of equal shares in classes."""
-        return cls(process, data, labels=labels)
+        return cls(process, data, labels=labels, precision=precision)
 
     def __call__(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """E[y | x_t = x], `(batch, *shape)`, for times `(batch,)` and class numbers `(batch,)` or None."""
