@@ -252,6 +252,8 @@ def _entry(value: dict[str, Any], process: Process, what: str) -> TunedTimes:
         raise ValueError
     solver = str(value["solver"])
     parse_solver(solver, process)
+    if not isinstance(value["times"], list):
+        raise TypeError
     times = tuple(float(t) for t in value["times"])
     return TunedTimes(solver, _checked(times, process, what), int(value["trained"]), **rms)
 

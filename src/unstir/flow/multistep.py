@@ -9,7 +9,8 @@ The corrector (UniPC, Zhao 2023) redoes the last step with the evaluation that t
 order more at no further evaluation. The polynomial is in the noise-to-signal ratio B/A. DPM-Solver++ takes
 it in λ = ln(A/B), where few and long steps extrapolate too far: on a mixture in 2-D ten steps then end 8
 times as far from the true flow, twenty 1.3 times and forty 0.6 times (`benchmarks/solvers.py`). Nothing here
-asks what law the noise has, so Poisson flow is served like diffusion.
+asks what law the noise has, so Poisson flow is served like diffusion. The steps lie where the process's own
+`layout` puts them: ten are then worth twenty of even ones (`benchmarks/few_steps.py`).
 """
 
 from __future__ import annotations
@@ -26,9 +27,6 @@ from unstir.flow.solver import Coefficient, LinearPath, LinearSolver, combine
 from unstir.flow.streams import Streams
 from unstir.physics import LinearProcess
 
-# At high noise the flow is nearly linear, and this solver exact: its first step leaps to B/A = 0.4 steps (for
-# data of standard deviation ½). Ten evaluations are then worth twenty. Measured: `benchmarks/few_steps.py`.
-_JUMP = 0.4
 _LARGEST_RATIO = 1e6  # stands in for B/A where A = 0
 
 
@@ -65,7 +63,8 @@ class Multistep(LinearSolver):
             yield x, past[0]
 
     def times(self, process: LinearProcess, steps: int) -> list[float]:
-        return process.times(steps, jump=_JUMP * steps).tolist()
+        layout = process.layout
+        return process.times(steps, layout.rho, layout.leap * steps).tolist()
 
     def evaluations(self, steps: int) -> int:
         return steps

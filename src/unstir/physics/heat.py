@@ -18,10 +18,12 @@ import torch
 from torch import Tensor
 
 from unstir.errors import InputError
-from unstir.physics.linear import LinearProcess
+from unstir.physics.linear import Layout, LinearProcess
 from unstir.physics.process import check_kept, stratified
 
 _LARGEST_RESERVOIR = 10_000  # items whose blurred modes are kept
+# Measured on digits and Fashion-MNIST, `docs/few-steps.md`.
+_BLUR_RHO, _LEAP = 3.0, 0.15
 _SMALLEST_MODE = 1e-3  # of the noise: less than that of a mode is not kept
 
 
@@ -34,6 +36,13 @@ class DampedProcess(LinearProcess):
     """
 
     spectrum: Tensor | None = None
+
+    @property
+    def layout(self) -> Layout:
+        """Modes come up one by one as their blur ends: little happens before the largest of them does."""
+        if self.spectrum is None:
+            return Layout()
+        return Layout(_BLUR_RHO, min(Layout.leap, _LEAP * float(self.spectrum.max()) ** 0.5))
 
     def prepared(self, items: Tensor, partner: Tensor | None = None) -> DampedProcess:
         """With the spectrum of `items`."""

@@ -32,6 +32,22 @@ DATA_STD = 0.5
 
 
 @dataclass(frozen=True)
+class Layout:
+    """Where the few time steps of an exponential solver lie: evenly in (B/A)^{1/ρ} after one leap.
+
+    At high noise the field is nearly constant and such a solver exact: how far down that holds is the
+    process's own, and so is where the field turns most. Measured: `docs/few-steps.md`.
+
+    Attributes:
+        rho: larger puts more steps at low noise.
+        leap: the second time lies at B/A = leap · steps, for data of standard deviation ½.
+    """
+
+    rho: float = 7.0
+    leap: float = 0.4
+
+
+@dataclass(frozen=True)
 class LinearProcess(FlowProcess):
     """A path of signal and noise.
 
@@ -50,6 +66,11 @@ class LinearProcess(FlowProcess):
     basis: Basis = field(default_factory=Pixel)
     scale: float = 1.0
     damping: Damping | None = None
+
+    @property
+    def layout(self) -> Layout:
+        """Of few time steps."""
+        return Layout()
 
     @property
     def t_min(self) -> float:
