@@ -6,14 +6,16 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 import unstir
 from unstir.cli import main
+from unstir.conditions import Pooled, Tomography, parse_task
 from unstir.data import load
-from unstir.restore import degrade, psnr
+from unstir.restore import coverage, degrade, psnr, restore
 from unstir.run import Run
 
 TINY = {"width": 8}
@@ -25,6 +27,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return unstir.fit(
         "bridge:task=deblur", "digits", steps=12, batch=32, lr=1e-3, out=out, network_options=TINY, threads=1
     )
+
+
+@pytest.fixture(scope="module")
+def unconditional(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Of a linear process: the sketch alone, but for one step."""
+    out = tmp_path_factory.mktemp("runs") / "edm"
+    return unstir.fit("edm", "digits", steps=1, batch=4, out=out, network_options=TINY, threads=1)
 
 
 def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -77,11 +86,95 @@ def test_refusals(
     assert "--input" in capsys.readouterr().err
     assert command(monkeypatch, "restore", str(trained.path), "--input", "swissroll", *out) == 2
     assert "shape" in capsys.readouterr().err
-    other = unstir.fit(
-        "edm", "digits", steps=1, batch=4, out=tmp_path / "edm", network_options=TINY, threads=1
-    )
-    assert command(monkeypatch, "restore", str(other.path), "--degrade", *out) == 2
-    assert "bridge" in capsys.readouterr().err
+    arguments = ("restore", str(trained.path), "--degrade", "--task", "deblur", *out)
+    assert command(monkeypatch, *arguments) == 2
+    assert "leave the task out" in capsys.readouterr().err
+    assert command(monkeypatch, "restore", str(trained.path), "--degrade", "--method", "dps", *out) == 2
+    assert "--task" in capsys.readouterr().err
+
+
+def test_refusals_of_tasks(
+    unconditional: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refusal(*arguments: str) -> str:
+        out = ("--out", str(tmp_path / "o.png"))
+        assert command(monkeypatch, "restore", str(unconditional.path), *arguments, *out) == 2
+        message = capsys.readouterr().err
+        assert len(message.splitlines()) == 1
+        return message
+
+    assert "--task deblur" in refusal("--degrade")
+    assert "inpaint, superres, deblur, denoise, sparse-ct" in refusal("--degrade", "--task", "unstir")
+    assert "noise=0" in refusal("--degrade", "--task", "denoise:noise=0")
+    assert "cannot be read" in refusal("--degrade", "--task", f"inpaint:mask={tmp_path / 'none.png'}")
+    assert "moments, pigdm, dps" in refusal("--degrade", "--task", "denoise", "--method", "magic")
+    assert "--samples" in refusal("--degrade", "--task", "denoise", "--solver", "particles")
+    # digits are 8 pixels wide: small ones of a task that halves them have 4
+    assert "(1, 4, 4)" in refusal("--input", "digits", "--task", "superres:factor=2")
+
+
+@pytest.mark.parametrize("task", ["inpaint", "sparse-ct:angles=6"])
+def test_a_task_is_undone_by_an_unconditional_run(
+    unconditional: Run,
+    task: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    target = tmp_path / "restored.npz"
+    options = ("--task", task, "--degrade", "-n", "6", "--samples", "2", "--steps", "6", "--json")
+    assert command(monkeypatch, "restore", str(unconditional.path), *options, "--out", str(target)) == 0
+    report = json.loads(capsys.readouterr().out)
+    clean = unconditional.data()[1].values[:6]
+    restored = load(str(target)).values.reshape(6, 2, 1, 8, 8)
+    assert report["psnr_restored"] == pytest.approx(psnr(restored[:, 0], clean), abs=1e-3)
+    assert report["psnr_mean"] > report["psnr_degraded"] + 2
+    assert 0.7 < report["coverage"] <= 1
+    with Image.open(report["picture"]) as picture:
+        assert picture.width / picture.height == pytest.approx(2, rel=0.1)  # three rows of six
+
+
+def test_small_images_and_sinograms_of_a_user_are_restored(
+    unconditional: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clean = unconditional.data()[1].values[:3]
+    small = Pooled(2, 0.02)(clean.float() / 255)
+    folder = tmp_path / "small"
+    folder.mkdir()
+    for i, image in enumerate(small):
+        Image.fromarray((255 * image[0]).round().byte().numpy()).save(folder / f"{i}.png")
+    np.savez(tmp_path / "sinograms.npz", observed=Tomography(6, 0.01)(clean.float() / 255).numpy())
+    inputs = {"superres:factor=2": folder, "sparse-ct:angles=6": tmp_path / "sinograms.npz"}
+    for task, source in inputs.items():
+        target = tmp_path / f"{task[:4]}.npz"
+        options = ("--task", task, "--input", str(source), "--steps", "6", "--out", str(target))
+        assert command(monkeypatch, "restore", str(unconditional.path), *options) == 0
+        restored = load(str(target)).values
+        assert restored.shape == clean.shape
+        # what was seen of them is seen of the restored ones, as near as the noise
+        measurement = parse_task(task).measurement((1, 8, 8))
+        missed = measurement(restored.float() / 255) - measurement(clean.float() / 255)
+        assert float(missed.square().mean().sqrt()) < 3 * measurement.sigma
+        assert psnr(restored, clean) > 12
+
+
+def test_a_sample_depends_on_its_index_alone(unconditional: Run) -> None:
+    clean = unconditional.data()[1].values[:3].float() / 255
+    measurement = Pooled(2, 0.1)
+    observed = measurement.observe(clean, torch.Generator().manual_seed(0))
+    whole = restore(unconditional, observed, measurement, method="pigdm", steps=4, samples=2)
+    parts = restore(unconditional, observed, measurement, method="pigdm", steps=4, samples=2, batch=2)
+    # rounding to bytes may fall either way
+    assert int((whole.int() - parts.int()).abs().max()) <= 1
+    assert not torch.equal(whole[:, 0], whole[:, 1])
+
+
+def test_coverage_of_known_samples() -> None:
+    generator = torch.Generator().manual_seed(0)
+    draws = 128 + 20 * torch.randn(2000, 21, generator=generator)
+    clean, samples = draws[:, 0].round().byte(), draws[:, 1:].round().byte()
+    assert coverage(samples, clean) == pytest.approx(0.94, abs=0.02)
+    assert coverage(samples, (draws[:, 0] + 40).round().byte()) < 0.6
 
 
 def test_psnr_of_a_known_error() -> None:

@@ -41,7 +41,8 @@ def bridge_of(run: Run) -> Bridge:
     """
     if not isinstance(run.process, Bridge):
         raise InputError(
-            f"run {run.path}: {run.process.name} has no task of its own; name one, such as --task deblur"
+            f"run {run.path}: {run.process.name} has no task of its own, as a bridge has; "
+            "name one, such as --task deblur"
         )
     return run.process
 

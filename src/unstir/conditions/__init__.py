@@ -7,7 +7,7 @@ and any solver of a linear process samples the posterior. Imports from data, phy
 """
 
 from unstir.conditions.conditioned import ConditionedField
-from unstir.conditions.conjugate import conjugate_gradients
+from unstir.conditions.conjugate import conjugate_gradients, minimal_residual
 from unstir.conditions.measurement import Measurement
 from unstir.conditions.methods import DPS, METHODS, Method, Moments, PiGDM, parse_method
 from unstir.conditions.operators import Blurred, Matrix, Noised, Pooled, Seen
@@ -34,6 +34,7 @@ __all__ = [
     "Task",
     "Tomography",
     "conjugate_gradients",
+    "minimal_residual",
     "parse_method",
     "parse_task",
     "wiener",

@@ -42,7 +42,7 @@ class ConditionedField:
         measurement: Measurement,
         observed: Tensor,
         method: Method | None = None,
-        lost: float = 1e-3,
+        lost: float = 1e-5,
     ) -> None:
         method = method or Moments()
         if method.needs_linear and not measurement.linear:

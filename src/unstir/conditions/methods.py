@@ -56,26 +56,22 @@ class Moments(Method):
     rtol: float = 1e-3
 
     def weights(self, view: View) -> Tensor:
-        H, variance, shape = view.measurement, view.measurement.sigma**2, view.denoised.shape[1:]
+        H, variance = view.measurement, view.measurement.sigma**2
 
-        size = across(view.spread + variance, view.residual)
-
-        def near(u: Tensor) -> Tensor:  # ΠGDM's answer, from which iterations begin
-            return H.solve(u, view.spread, shape) * size
-
-        def system(u: Tensor) -> Tensor:
-            u = near(u)
+        def system(u: Tensor) -> Tensor:  # of what ΠGDM's answer must be given, to be right
+            u = view.roughly_solve(u)
             return H(view.covariance(view.pull(u))) + variance * u
 
-        return near(minimal_residual(system, view.residual, iterations=self.iterations, rtol=self.rtol))
+        found = minimal_residual(system, view.residual, iterations=self.iterations, rtol=self.rtol)
+        return view.roughly_solve(found)
 
 
 @dataclass(frozen=True)
 class PiGDM(Method):
-    """As if y given x had one variance r² = s²B²/(A²s² + B²) and no correlations: two products a step."""
+    """As if y given x had one variance r² = s²B²/(A²s² + B²), one a mode under heat, and no correlations."""
 
     def weights(self, view: View) -> Tensor:
-        return view.measurement.solve(view.residual, view.spread, view.denoised.shape[1:])
+        return view.roughly_solve(view.residual)
 
 
 @dataclass(frozen=True)

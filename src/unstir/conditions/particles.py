@@ -6,9 +6,10 @@ its weight multiplied by
 
     p̃(o | x')/p̃(o | x) · p(x' | x)/p(x' | x, o)
 
-the latter two being normal given the mixing variable W, of one variance and with means by D and by D_o. Where
-weights have drifted apart, particles are chosen anew by them (systematically). For ever more particles and
-steps the law is the exact posterior, whatever p̃ and D_o are; they only decide how many it takes.
+the latter two being normal given the mixing variable W, of one variance and with means by D and by D_o. To a
+step's noise that variance adds what is not known of y (Bao 2022), without which it takes far more steps.
+Where weights have drifted apart, particles are chosen anew by them (systematically). For ever more particles
+and steps the law is the exact posterior, whatever p̃ and D_o are; they only decide how many it takes.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from unstir.flow import LinearPath, LinearSolver, Streams
 from unstir.flow.solver import Coefficient, combine
 from unstir.physics import LinearProcess
 
+_JUMP = 8.0  # the first step leaps to this B/A, for data of standard deviation ½: before it nothing happens
 _DRIFTED = 0.5  # effective share of the particles, below which they are chosen anew
 
 
@@ -57,7 +59,6 @@ class Particles(LinearSolver):
                 f"count={self.count}: does not divide a batch of {len(x)}; give all of each group"
             )
         A, B, basis = path.A, path.B, path.process.basis
-        # with no mixing of W, r² is a number at each time, and p̃'s constant the same for all
         view = field.view(basis.state(x), path.times[0], label)
         fit = self._fit(view, path.times[0])
         log_weight = fit
@@ -67,10 +68,11 @@ class Particles(LinearSolver):
             d, led = basis.coordinates(view.denoised), basis.coordinates(field.method.mean(view))
             normal, uniform = streams.normal(x)
             W = view.mixing(uniform)
-            terms = (led, A[i + 1] * b**2 / B[i] ** 2), (normal * W.sqrt(), b * (B[i + 1] / B[i]))
-            x = combine(x, a * (B[i + 1] / B[i]) ** 2, *terms)
-            # How far the means by D_o and by D are apart, in terms of the deviation that they have in common.
-            apart = combine(led - d, A[i + 1] * b / (B[i] * B[i + 1])) / W.sqrt()
+            # Of one variance with and without o: that of the noise, and of what is not known of y.
+            carry, lead = A[i + 1] * b**2 / B[i] ** 2, b * (B[i + 1] / B[i])
+            deviation = (lead**2 * W + carry**2 * self._unknown(view)).sqrt()
+            x = combine(x, a * (B[i + 1] / B[i]) ** 2, (led, carry)) + normal * deviation
+            apart = carry * (led - d) / deviation.clamp_min(torch.finfo(x.dtype).tiny)
             log_ratio = -(apart * normal + 0.5 * apart.square()).flatten(1).double().sum(1)
             view = field.view(basis.state(x), path.times[i + 1], label)
             before, fit = fit, self._fit(view, path.times[i + 1])
@@ -82,6 +84,9 @@ class Particles(LinearSolver):
                 view = field.view(basis.state(x), path.times[i + 1], label)
             yield x, led
 
+    def times(self, process: LinearProcess, steps: int) -> list[float]:
+        return process.times(steps, jump=_JUMP).tolist()
+
     def evaluations(self, steps: int) -> int:
         return steps
 
@@ -90,6 +95,10 @@ class Particles(LinearSolver):
 
     def group(self, shape: Sequence[int]) -> int:
         return self.count
+
+    def _unknown(self, view: View) -> float | Tensor:
+        """The variance of y given x, alike for all its numbers; where modes are damped they differ."""
+        return view.variance if view.process.damping is None else 0.0
 
     def _fit(self, view: View, t: float) -> Tensor:
         """log p̃(o | x) up to what all particles share, float64 `(batch,)`."""

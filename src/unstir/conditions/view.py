@@ -17,11 +17,13 @@ filter, s²/(1 + q²). A trained network's slope is worth nothing below q = 1/30
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from unstir.conditions.conjugate import conjugate_gradients
 from unstir.conditions.measurement import Measurement, across, pull
 from unstir.fields import Slice
 from unstir.physics import DATA_STD, LinearProcess
@@ -99,10 +101,20 @@ class View:
             return across(torch.ones(1), like)
         return across(noise.mixing_given(self._energy[0].cpu(), like[0].numel(), uniform), like)
 
-    @cached_property
-    def spread(self) -> Tensor:
-        """r² = s²/(1 + q²), were y normal with the modes' variances: their mean, `(batch,)` or `(1,)`."""
-        return (self._variance / (1 + self._ratio)).flatten(1).mean(1)
+    def roughly_solve(self, residual: Tensor) -> Tensor:
+        """(H C Hᵀ + σ²)⁻¹ r with C the Wiener filter's variances s²/(1 + q²) in place of the covariance.
+
+        Without damping they are one number, and the measurement knows the answer; with it one a mode.
+        """
+        shape, variance = self._x.shape[1:], self._variance / (1 + self._ratio)
+        if self.process.damping is None:
+            return self.measurement.solve(residual, variance.flatten(1)[:, 0], shape)
+        basis, H = self.process.basis, self.measurement
+
+        def system(u: Tensor) -> Tensor:
+            return H(basis.state(variance * basis.coordinates(self.pull(u)))) + H.sigma**2 * u
+
+        return conjugate_gradients(system, residual)
 
     @cached_property
     def _ratio(self) -> Tensor:
@@ -136,10 +148,19 @@ class View:
         (found,) = torch.autograd.grad(self._out, self._x, v, retain_graph=True)
         return found
 
+    @cached_property
+    def variance(self) -> Tensor:
+        """tr Cov[y | x]/N, `(batch, 1, …)`: what is not known of y, for a number of it; never below 0."""
+        return across(self._traced(self.covariance).clamp_min(0) / self._x[0].numel(), self._x.detach())
+
     def _trace(self) -> Tensor:
-        """tr(A ∂D/∂x), float64 `(batch,)`: by fixed random signs, or in full where items are small."""
-        shape, N = self._x.shape[1:], self._x[0].numel()
+        """tr(A ∂D/∂x), float64 `(batch,)`."""
         basis = self.process.basis
+        return self._traced(lambda v: basis.state(self._A * basis.coordinates(self._slope(v))))
+
+    def _traced(self, matrix: Callable[[Tensor], Tensor]) -> Tensor:
+        """A trace, float64 `(batch,)`: by fixed random signs, or in full where items are small."""
+        shape, N = self._x.shape[1:], self._x[0].numel()
         if N <= _EXACT:
             probes = torch.eye(N, dtype=torch.float64)
         else:
@@ -148,8 +169,7 @@ class View:
         total = torch.zeros(len(self._x), dtype=torch.float64, device=self._x.device)
         for probe in probes.to(self._x):
             v = probe.reshape(1, *shape).expand_as(self._x)
-            back = basis.state(self._A * basis.coordinates(self._slope(v)))
-            total += (back * v).flatten(1).double().sum(1)
+            total += (matrix(v) * v).flatten(1).double().sum(1)
         return total
 
 
