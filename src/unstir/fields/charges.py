@@ -16,15 +16,15 @@ The bound. Let ε be the tolerance. What is computed are both sums with one and 
 and 0.05 ε is left to rounding. So at each target, wherever the points are and whatever the signs,
 
     |error of total| ≤ ε Σ |q_j| k(ρ_j)
-    |error of pull|  ≤ ε Σ |q_j| k(ρ_j) (ρ_j + R)                   R = 0.15 max ρ, 0 where nothing is neglected
-    |error of D|     ≤ ε/(1−ε) (E[‖y − D‖ | x] + R + 0.05 E[ρ | x])   D = x − pull/total, q > 0
+    |error of pull|  ≤ ε Σ |q_j| k(ρ_j) (ρ_j + R + 0.05 ℓ)
+    |error of D|     ≤ ε/(1−ε) (E‖y − D‖ + R + 0.05 E[ρ + ℓ])   D = x − pull/total, q > 0
 
-Kernels without softening neglect nothing.
+with E over the charges by their shares in total, R = 0.15 max ρ for what is neglected, and ℓ the kernel's unit.
+Kernels without softening neglect nothing and have no length: for them R = ℓ = 0.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -99,7 +99,7 @@ def direct_sums(x: Tensor, y: Tensor, charges: Tensor, kernel: Kernel) -> Sums:
     """Both sums over all pairs one by one, in the dtype of x."""
     centre = y.mean(0)
     x, y = x - centre, y - centre
-    found = direct(x, y, torch.cat([charges[:, None], charges[:, None] * y], 1), kernel).double()
+    found = direct(x.T, y.T, torch.cat([charges[None], charges * y.T]), kernel).T.double()
     return Sums(found[:, 0], x * found[:, :1] - found[:, 1:])
 
 
@@ -118,12 +118,9 @@ def _fast(x: Tensor, y: Tensor, charges: Tensor, kernel: Kernel, tolerance: floa
     single = tolerance >= _SINGLE and tolerance * extent >= 0.1 * _SINGLE * side
     dtype = torch.float32 if single else torch.float64
     FarField(targets, sources, charges, nodes, dtype).add_to(total, pull, work)
-    near = NearField(targets, sources, charges, kernel)
+    near = NearField(targets, sources, charges, kernel, _ROUNDING * tolerance, dtype)
     for stage in work:
-        cube = side / 2**stage.level
-        rounding = kernel.slope(2 * cube * math.sqrt(d)) * cube * torch.finfo(dtype).eps
-        fine = dtype if rounding <= _ROUNDING * tolerance else torch.float64
-        near.add_to(total, pull, stage.level, stage.near, fine)
+        near.add_to(total, pull, stage.level, stage.near)
     back = torch.empty_like(targets.order)
     back[targets.order] = torch.arange(len(x), device=x.device)
     return Sums(total[back], pull[back])

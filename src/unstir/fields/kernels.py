@@ -90,7 +90,8 @@ class Charge(Kernel):
 
     def weigh_(self, u: Tensor) -> Tensor:
         if self.singular:
-            u.masked_fill_(u == 0, math.inf)
+            if not bool(u.min() > 0):
+                u.masked_fill_(u == 0, math.inf)
         else:
             u.add_(1)
         whole = int(self.order)

@@ -1,11 +1,16 @@
-"""Sums pair by pair between cubes that are close: many small tiles at a time.
+"""Sums pair by pair between cubes that are close.
 
-Each target cube is met with all its sources at once; cubes alike in both numbers are padded to one size, and
-share passes and products. Places are told from the target cube's centre.
+Each target cube is met with all its sources at once, and places are told from its centre. Large cubes have
+tiles of their own (`tiles.py`); small ones that are alike are padded to one size and share passes.
+
+Rounding a place to float32 moves it by δ ≈ 1e-7 of a side, and k by up to |d log k/dρ| δ. Where that is
+more than the tolerance allows all is done in float64; with a singular kernel, whose slope is m/ρ, only for
+targets that have a source so close.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -15,8 +20,8 @@ from unstir.fields.boxes import Cloud, ranges
 from unstir.fields.kernels import Kernel
 from unstir.fields.tiles import direct
 
-_BYTES = 1 << 19  # of a buffer: two of them stay in the cache
-_LARGE = 1 << 20  # pairs of one cube from which on it has tiles of its own
+_PAIRS = 1 << 16  # that are done together
+_ROUNDING = 2e-7  # of a side, by which float32 moves a difference of places at most two sides apart
 
 
 @dataclass(frozen=True)
@@ -28,14 +33,18 @@ class NearField:
         sources: in a tree.
         charges: of the sources in the tree's order, `(sources,)`.
         kernel: k.
+        rounding: the relative error of k that rounding may make.
+        dtype: of the work, where that suffices.
     """
 
     targets: Cloud
     sources: Cloud
     charges: Tensor
     kernel: Kernel
+    rounding: float
+    dtype: torch.dtype
 
-    def add_to(self, total: Tensor, pull: Tensor, level: int, pairs: Tensor, dtype: torch.dtype) -> None:
+    def add_to(self, total: Tensor, pull: Tensor, level: int, pairs: Tensor) -> None:
         """Add Σ q k, `(targets,)`, and Σ q k (x − y), `(targets, d)`, both float64, in the tree's order.
 
         Args:
@@ -43,7 +52,6 @@ class NearField:
             pull: is added to.
             level: of the cubes.
             pairs: target and source cube, `(pairs, 2)`.
-            dtype: of the work.
         """
         if not len(pairs):
             return
@@ -56,42 +64,59 @@ class NearField:
         few = own.count[T]
         # Alike in targets (to an eighth), then in sources.
         order = ((8 * few.double().log2()).ceil().long() * (int(many.max()) + 1) + many).argsort()
-        size = _BYTES // dtype.itemsize
-        buffers = torch.empty(2, max(size, _LARGE), dtype=dtype)
-        for i, j in _batches(few[order].tolist(), many[order].tolist(), size):
+        table = torch.cat([self.sources.points, self.charges[:, None]], 1).T.contiguous()
+        for i, j in _batches(few[order].tolist(), many[order].tolist()):
             chosen = order[i:j]
             runs, owner = ranges(first[chosen], met[chosen])
-            points, run = ranges(start[runs], count[runs])
-            if j == i + 1 and int(few[chosen] * many[chosen]) > _LARGE:
-                at, found, x = self._alone(level, int(T[chosen]), points, dtype)
+            if j == i + 1:
+                pieces = zip(start[runs].tolist(), (start[runs] + count[runs]).tolist(), strict=True)
+                part = torch.cat([table[:, a:b] for a, b in pieces], 1)
+                at, found, x = self._alone(level, int(T[chosen]), part)
             else:
-                at, found, x = self._together(level, T[chosen], points, owner[run], buffers)
+                points, run = ranges(start[runs], count[runs])
+                at, found, x = self._together(level, T[chosen], points, owner[run])
             total[at] += found[:, 0]
             pull[at] += x * found[:, :1] - found[:, 1:]
 
-    def _alone(self, level: int, T: int, points: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    def _closest(self, level: int) -> float:
+        """The distance from which on float32 serves."""
+        move = _ROUNDING * self.targets.side * 0.5**level
+        if self.kernel.singular:
+            return move * self.kernel.order / self.rounding
+        far = 4 * math.sqrt(self.targets.points.shape[1]) * self.targets.side / 2**level
+        return 0.0 if self.kernel.slope(far) * move <= self.rounding else math.inf
+
+    def _alone(self, level: int, T: int, sources: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """One cube: its targets' numbers, their sums of q and q y, and where they are from its centre."""
-        targets = self.targets
-        centre = targets.centres(level, torch.tensor([T]))
-        begin, end = targets.level(level).start[T : T + 2].tolist()
-        x, y = targets.points[begin:end] - centre, self.sources.points[points] - centre
-        q = self.charges[points, None]
-        found = direct(x.to(dtype), y, torch.cat([q, q * y], 1), self.kernel).double()
+        centre = self.targets.centres(level, torch.tensor([T]))
+        begin, end = self.targets.level(level).start[T : T + 2].tolist()
+        x = self.targets.points[begin:end] - centre
+        y, q = sources[:-1] - centre.T, sources[-1:]
+        columns = torch.cat([q, q * y])
+        closest = self._closest(level)
+        dtype = self.dtype if closest < math.inf else torch.float64
+        nearest = torch.full((len(x),), math.inf, dtype=dtype) if closest and dtype != x.dtype else None
+        found = direct(x.T.to(dtype), y, columns, self.kernel, nearest).T.double()
+        if nearest is not None:
+            again = (nearest < (closest / self.kernel.unit) ** 2).nonzero()[:, 0]
+            if len(again):
+                found[again] = direct(x[again].T, y, columns, self.kernel).T
         return torch.arange(begin, end), found, x
 
     def _together(
-        self, level: int, T: Tensor, points: Tensor, owner: Tensor, buffers: Tensor
+        self, level: int, T: Tensor, points: Tensor, owner: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Cubes alike: the same. `points` are the sources, `owner` says of which cube."""
-        d, unit, dtype = self.targets.points.shape[1], self.kernel.unit, buffers.dtype
+        d, unit = self.targets.points.shape[1], self.kernel.unit
+        dtype = torch.float64 if self._closest(level) else self.dtype
         size = torch.bincount(owner, minlength=len(T))
         longest = int(size.max())
         first = torch.arange(len(T)) * longest - (size.cumsum(0) - size)
         slot = torch.arange(len(points)) + first[owner]
         centre = self.targets.centres(level, T)
         place = (self.sources.points[points] - centre[owner]).div_(unit).to(dtype)
-        # Slots that hold no source are far from all targets, and hold no charge.
-        y = torch.full((len(T) * longest, d), 1e3, dtype=dtype)
+        # Slots that hold no source hold no charge, and are not on a target.
+        y = torch.full((len(T) * longest, d), self.targets.side / unit, dtype=dtype)
         columns = torch.zeros(len(T) * longest, d + 1, dtype=dtype)
         y[slot] = place
         charge = self.charges[points].to(dtype)[:, None]
@@ -103,11 +128,9 @@ class NearField:
         x = self.targets.points[own] - centre[:, None]
         xs = (x / unit).to(dtype).permute(2, 0, 1)[:, :, None].contiguous()
         ys = y.T.contiguous().reshape(d, len(T), longest, 1)
-        u, v = (b[: own.numel() * longest].view(len(T), longest, len(reach)) for b in buffers)
-        torch.sub(ys[0], xs[0], out=u)
-        u.mul_(u)
+        u = (ys[0] - xs[0]).square_()
         for axis in range(1, d):
-            torch.sub(ys[axis], xs[axis], out=v)
+            v = ys[axis] - xs[axis]
             u.addcmul_(v, v)
         columns = columns.T.reshape(d + 1, len(T), longest).transpose(0, 1)
         found = torch.bmm(columns, self.kernel.weigh_(u)).mT[inside].double()
@@ -115,12 +138,12 @@ class NearField:
         return own[inside], found, x[inside]
 
 
-def _batches(few: list[int], many: list[int], size: int) -> list[tuple[int, int]]:
-    """Runs of cubes that fit into one buffer when padded, or single ones."""
+def _batches(few: list[int], many: list[int]) -> list[tuple[int, int]]:
+    """Runs of cubes that are done together, padded, or single ones."""
     out, start, widest, longest = [], 0, 0, 0
     for i, (a, b) in enumerate(zip(few, many, strict=True)):
         widest, longest = max(widest, a), max(longest, b)
-        if i > start and widest * longest * (i + 1 - start) > size:
+        if i > start and widest * longest * (i + 1 - start) > _PAIRS:
             out.append((start, i))
             start, widest, longest = i, a, b
     return [*out, (start, len(few))]

@@ -1,8 +1,8 @@
 """Which cubes act on which by interpolation, which pair by pair, which not at all.
 
-Trees of targets and of sources are walked down together, one level at a time, from the two roots.
-φ_low(T), the largest Q_S k(farthest) seen so far, is a lower bound on Σ |q| k at every target of T. A cube T of
-targets and a cube S of sources of the same level are
+Trees of targets and of sources are walked down together, a level at a time, from the roots. φ_low(T), the
+largest Q_S k(farthest) seen so far, is a lower bound on Σ |q| k at every target of T. A cube T of targets and
+a cube S of sources of the same level are
 
     neglected    if k(nearest) Q ≤ p φ_low(T), Q all charges: all such together are within p of Σ |q| k
     far          if the kernel between them is interpolated to a relative error of a
