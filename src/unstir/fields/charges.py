@@ -17,9 +17,9 @@ and 0.05 ε is left to rounding. So at each target, wherever the points are and 
 
     |error of total| ≤ ε Σ |q_j| k(ρ_j)
     |error of pull|  ≤ ε Σ |q_j| k(ρ_j) (ρ_j + R + 0.05 ℓ)
-    |error of D|     ≤ ε/(1−ε) (E‖y − D‖ + R + 0.05 E[ρ + ℓ])   D = x − pull/total, q > 0
+    |error of D|     ≤ ε/(1−ε) E[‖y − D‖ + R + 0.05 (ρ + ℓ)]    D = x − pull/total, q > 0
 
-with E over the charges by their shares in total, R = 0.15 max ρ for what is neglected, and ℓ the kernel's unit.
+with E over the charges by their shares in total, R = 0.15 max ρ for what is neglected, ℓ the kernel's unit.
 Kernels without softening neglect nothing and have no length: for them R = ℓ = 0.
 """
 
