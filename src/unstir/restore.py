@@ -18,6 +18,7 @@ from unstir.classes import Asked
 from unstir.conditions import ConditionedField, Measurement, Method, Particles, parse_method, wiener
 from unstir.conditions.view import prior_variance
 from unstir.errors import InputError
+from unstir.fields.learned import check_denoises
 from unstir.flow import Progress, Solver, Streams, parse_solver, sample_steps
 from unstir.flow.sampling import gather
 from unstir.physics import Bridge, LinearProcess
@@ -59,6 +60,7 @@ def linear_of(run: Run) -> LinearProcess:
         raise InputError(
             f"run {run.path}: {run.process.name} cannot be conditioned; train a linear process, such as edm"
         )
+    check_denoises(run.field, f"run {run.path}")
     if run.info.kind != "image":
         raise InputError(f"run {run.path}: holds no images but {run.info.kind}s; tasks are for images")
     return run.process

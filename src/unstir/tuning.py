@@ -21,6 +21,7 @@ from torch import Tensor
 
 from unstir import spec
 from unstir.errors import InputError
+from unstir.fields.learned import check_denoises
 from unstir.flow import Solver, Streams, default_solver, parse_solver, solvers
 from unstir.flow.timesteps import ROUNDS, Trial, end, nearest_share, tune
 from unstir.physics import FlowProcess, Process
@@ -98,6 +99,7 @@ def tune_run(
         InputError: a process without a flow, a stochastic or adaptive solver, an argument out of range.
     """
     process = run.process
+    check_denoises(run.field, "tune")
     solver = default_solver(process) if solver is None else solver
     solver = parse_solver(solver, process) if isinstance(solver, str) else solver
     name = solver_name(solver, process)

@@ -174,7 +174,7 @@ def test_distances_are_those_of_pseudo_huber() -> None:
 def test_what_it_cannot_do_is_refused() -> None:
     field, _ = sketched("vp", 0.0)
     field.classes = 3
-    with pytest.raises(InputError, match="guidance: a consistency field takes none"):
+    with pytest.raises(InputError, match="guidance=2: is not for a distilled run"):
         GuidedField(field, 2.0)
 
     class Other(LearnedField[LinearProcess]):

@@ -19,6 +19,7 @@ from unstir.run import Run
 from unstir.train import make_config
 from unstir.train.distill import Trajectories, student_config, student_path
 from unstir.train.session import resume, save, start, training
+from unstir.tuning import tune_run
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,8 @@ def test_examples_are_the_teachers_trajectories(teacher: Run) -> None:
 def test_a_student_begins_as_its_teacher_and_resumes_as_if_it_had_never_stopped(
     teacher: Run, tmp_path: Path
 ) -> None:
+    process = teacher.process
+    assert isinstance(process, LinearProcess)
     config = student_config(teacher.path, steps=4, device="cpu", threads=1)
     whole = start(config, tmp_path / "whole")
     assert isinstance(whole.trainer.field, ConsistencyField)
@@ -112,6 +115,12 @@ def test_a_student_begins_as_its_teacher_and_resumes_as_if_it_had_never_stopped(
     assert (a.config.process, a.classes) == (teacher.config.process, teacher.classes)
     images = [a.sample(3, steps=steps, label="all") for steps in (1, 2, 4)]
     assert not torch.equal(images[0], images[1])
+    with pytest.raises(
+        InputError, match="tune: is not for a distilled run; give the run that it was distilled from"
+    ):
+        tune_run(a)
+    with pytest.raises(InputError, match="likelihood: is not for a distilled run"):
+        unstir.log_likelihood(process, a.field, torch.zeros(1, *a.info.model_shape))
     with pytest.raises(InputError, match="is a student itself; give the run that it was distilled from"):
         student_config(tmp_path / "whole", steps=1)
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from unstir.errors import InputError
 from unstir.fields.field import Field, Slice
+from unstir.fields.learned import check_denoises
 
 Blend = Callable[[Tensor, Tensor, float | Tensor], Tensor]
 _LARGEST = 1000.0
@@ -48,10 +49,7 @@ class GuidedField:
         inside: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         self.classes: int = getattr(strong, "classes", 0)
-        if not getattr(strong, "denoises", True):
-            raise InputError(
-                "guidance: a consistency field takes none; give label alone, or guide the run it came from"
-            )
+        check_denoises(strong, f"guidance={weight:g}")
         if not 0 <= weight <= _LARGEST:
             raise InputError(f"guidance={weight:g}: give a weight from 0 to {_LARGEST:g}; 1 changes nothing")
         if weak is None and not self.classes:

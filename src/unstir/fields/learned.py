@@ -138,6 +138,16 @@ class LearnedField(nn.Module, ABC, Generic[P]):
             ) from None
 
 
+def check_denoises(field: object, what: str) -> None:
+    """Refuse a field that tells the end of its flow in place of a posterior mean.
+
+    Raises:
+        InputError: it does, and `what` needs the mean.
+    """
+    if not getattr(field, "denoises", True):
+        raise InputError(f"{what}: is not for a distilled run; give the run that it was distilled from")
+
+
 def by_class(
     label: Tensor | None, places: int, classes: int
 ) -> Iterator[tuple[Tensor | slice, Tensor | slice]]:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from unstir.errors import InputError
 from unstir.fields import Field, FieldFunction, as_field
+from unstir.fields.learned import check_denoises
 from unstir.flow.streams import Streams
 from unstir.physics import LinearProcess
 
@@ -50,6 +51,7 @@ def log_likelihood(
     Raises:
         InputError: values that are not finite, or an unknown kind of divergence.
     """
+    check_denoises(field, "likelihood")
     if divergence not in ("exact", "hutchinson"):
         raise InputError(f"divergence={divergence!r}: give 'exact' or 'hutchinson'")
     if not data.is_floating_point() or data.ndim < 2 or not bool(data.isfinite().all()):
