@@ -128,6 +128,11 @@ def compare_novelty(
     half = len(heldout) // 2
     reference, others = heldout.values[:half], heldout.values[half:]
     n = min(n, len(others), len(train))
+    yardstick = float(nearest(reference, train.values)[1].median())
+    if not yardstick > 0:
+        raise InputError(
+            "data: held-out images are copies of training images; there is no novelty to measure"
+        )
     say("features")
     space = _space(train, features)
     sets: dict[str, tuple[Tensor, bool]] = {}
@@ -140,11 +145,6 @@ def compare_novelty(
         sets["run" if title in sets else title] = (run.sample(n, seed=seed), False)
     sets |= {"held-out images": (others[:n], True), "training images": (train.values[:n], True)}
     say("distances")
-    yardstick = float(nearest(reference, train.values)[1].median())
-    if not yardstick > 0:
-        raise InputError(
-            "data: held-out images are copies of training images; there is no novelty to measure"
-        )
     target, places, shown = space(reference), [], {}
     for title, (images, real) in sets.items():
         index, distance = nearest(images, train.values)

@@ -28,7 +28,7 @@ from unstir.fields.windows import Windows, calibrated, ladder
 from unstir.physics import LinearProcess
 
 _HELD = 30  # items by which windows are chosen
-_POINTS = 6000  # others with which
+_POINTS = 6000  # others with which, or of each class a third of that
 _LEVELS = 12
 _RHO = 50.0  # levels nearly even in log(B/A)
 _LARGEST_RATIO = 1e3  # B/A beyond which nothing is left to see
@@ -201,7 +201,7 @@ def _parts(labels: Tensor | None, held: Tensor | None, rest: Tensor) -> list[tup
     parts = []
     for number in sorted(set(labels[held].tolist())):
         mine = (labels[held] == number).nonzero()[:, 0]
-        others = rest[labels[rest] == number][:_POINTS]
+        others = rest[labels[rest] == number][: _POINTS // 3]
         if len(others):
             parts.append((mine, others))
     return parts

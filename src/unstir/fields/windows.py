@@ -67,15 +67,26 @@ def calibrated(
         levels: rising.
         error: of denoised held-out images, from the numbers of level and scale.
     """
-    lowest, places = 0, list[float]()
-    for level in range(len(levels)):
+    chosen = dict[int, int]()
+
+    def best(level: int, lowest: int) -> int:
         errors = dict[int, float]()
         for scale in range(lowest, len(scales)):
             errors[scale] = error(level, scale)
             if errors[scale] > _WORSE * min(errors.values()):
                 break
         least = min(errors.values())
-        best = max(scale for scale, value in errors.items() if value <= _TIE * least)
-        places.append(float(best))
-        lowest = max(best - 1, 0)
-    return Windows(tuple(scales), tuple(levels), tuple(places))
+        chosen[level] = max(scale for scale, value in errors.items() if value <= _TIE * least)
+        return chosen[level]
+
+    # The first level that asks for more than the narrowest is bisected for, then windows only widen.
+    first, after = 0, len(levels)
+    while first < after:
+        middle = (first + after) // 2
+        first, after = (middle + 1, after) if best(middle, 0) == 0 else (first, middle)
+    places, last = [0] * first, 0
+    for level in range(first, len(levels)):
+        if last < len(scales) - 1:
+            last = max(last, chosen[level] if level in chosen else best(level, max(last - 1, 0)))
+        places.append(last)
+    return Windows(tuple(scales), tuple(levels), tuple(map(float, places)))
