@@ -84,6 +84,9 @@ def train(
             help="Gaussians in the mixture that training starts from; 0 for none, up to 64 by default."
         ),
     ] = None,
+    objective: Annotated[
+        str | None, typer.Option(help="denoise (default), or consistency: for one to four evaluations.")
+    ] = None,
     track: Annotated[
         str | None, typer.Option(help="Send loss and samples to tensorboard, wandb or trackio.")
     ] = None,
@@ -107,6 +110,7 @@ def train(
             "label_column": label_column,
             "categorical": names_in(categorical),
             "label_dropout": label_dropout, "skip_bad": skip_bad, "sketch": sketch,
+            "objective": objective,
             "channels_last": channels_last, "compile": compiled, "optimizer": optimizer, "track": track,
         }.items()
         if value is not None
