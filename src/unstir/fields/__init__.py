@@ -12,6 +12,7 @@ from unstir.fields.guided import GuidedField
 from unstir.fields.hybrid import HybridField
 from unstir.fields.kac import KacField
 from unstir.fields.learned import LearnedField
+from unstir.fields.local import LocalField
 from unstir.fields.mixture import MixtureField
 from unstir.fields.mlp import ResidualMLP
 from unstir.fields.modal import ModalField
@@ -45,6 +46,7 @@ __all__ = [
     "KacField",
     "LangevinMixture",
     "LearnedField",
+    "LocalField",
     "MixtureField",
     "ModalField",
     "NeuralField",
