@@ -1,10 +1,9 @@
 """Large jobs of samples: what writing part by part costs, how much memory they take, and what a kill does.
 
-    python benchmarks/scale.py runs/digits/edm --steps 1
-    python benchmarks/scale.py runs/digits/edm --steps 1 --n 5000 50000     memory and speed of whole jobs
-    python benchmarks/scale.py --kills 50                                   kill -9 and go on, the same bytes
-
-Overhead: CPU seconds of a job to a file against those of `Run.sample` alone, of the same samples, by turns.
+python benchmarks/scale.py runs/digits/edm --steps 1                    what is not drawing
+python benchmarks/scale.py runs/digits/edm --steps 1 --n 5000 50000     memory and speed of whole jobs
+python benchmarks/scale.py --n 5000 50000 --steps 2                     the same of an exact field of digits
+python benchmarks/scale.py --kills 12                                   kill -9 and go on, the same bytes
 """
 
 from __future__ import annotations
@@ -13,70 +12,48 @@ import argparse
 import json
 import os
 import random
-import shutil
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from torch import Tensor
+
 import unstir
-from unstir.jobs import Drawing, Options, folder_of, work
+from unstir.jobs import Drawing, Options, Watch, folder_of, work
 from unstir.run import Run
 
 
-def seconds(task: object) -> tuple[float, float]:
-    """CPU and wall."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    task()  # type: ignore[operator]
-    return time.process_time() - cpu, time.perf_counter() - wall
+def overhead(run: Run, steps: int, n: int, place: Path) -> dict[str, object]:
+    """CPU seconds of all but the drawing, over those of the drawing by `Run.sample`, which is done once."""
+    plain, known, drawing = Drawing.values, dict[int, Tensor](), [0.0]
 
+    def remembered(self: Drawing, low: int, high: int, watch: Watch | None = None) -> Tensor:
+        if low not in known:
+            start = time.process_time()
+            known[low] = plain(self, low, high, watch)
+            drawing[0] += time.process_time() - start
+        return known[low]
 
-def overhead(run: Run, steps: int, n: int, rounds: int, place: Path) -> dict[str, object]:
-    def alone() -> None:
-        run.sample(n, steps=steps)
-
-    def job(name: str) -> None:
-        target = place / name
-        work(Drawing(run, target, n, Options(steps=steps)))
-        if target.is_dir():
-            shutil.rmtree(target)
-        else:
-            target.unlink()
-
+    Drawing.values = remembered  # type: ignore[method-assign]
     run.sample(64, steps=steps)
-    found: dict[str, list[tuple[float, float]]] = {"alone": []}
-    names = ["samples.npz", "samples.zip", "samples.parquet", "samples"]
-    for _ in range(rounds):
-        found["alone"].append(seconds(alone))
-        for name in names:
-            found.setdefault(name, []).append(seconds(lambda name=name: job(name)))
-    told: dict[str, object] = {
-        "n": n,
-        "samples_per_cpu_second": n / statistics.median(c for c, _ in found["alone"]),
-    }
-    for name in names:
-        ratios = [ours / theirs for (ours, _), (theirs, _) in zip(found[name], found["alone"], strict=True)]
-        told[name] = {"ratio": statistics.median(ratios), "least": min(ratios), "most": max(ratios)}
-    return told
+    told: dict[str, object] = {"n": n}
+    for name in ("warm-up.npz", "samples.npz", "samples.zip", "samples.parquet", "samples"):
+        start = time.process_time()
+        work(Drawing(run, place / name, n, Options(steps=steps)))
+        spent = time.process_time() - start
+        told[name] = f"{1e6 * spent / n:.0f} microseconds a sample, {100 * spent / drawing[0]:.2f} %"
+    del told["warm-up.npz"]
+    return told | {"drawing": f"{1e6 * drawing[0] / n:.0f} microseconds a sample"}
 
 
-def whole(run: Path, steps: int, n: int, place: Path) -> dict[str, object]:
+def whole(source: list[str], steps: int, n: int, place: Path) -> dict[str, object]:
     """A job through the command line: its speed, and its peak memory."""
-    words = [
-        "sample",
-        str(run),
-        "-n",
-        str(n),
-        "--steps",
-        str(steps),
-        "--out",
-        str(place / f"{n}.npz"),
-        "--json",
-    ]
-    process = subprocess.Popen([sys.executable, "-m", "unstir", *words], stdout=subprocess.PIPE, text=True)
+    words = [*source, "-n", str(n), "--steps", str(steps), "--out", str(place / f"{n}.npz"), "--json"]
+    command = [sys.executable, "-m", "unstir", "sample", *words]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout is not None
     out = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
@@ -126,7 +103,6 @@ def main() -> None:
     )
     parser.add_argument("run", type=Path, nargs="?")
     parser.add_argument("--steps", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--n", type=int, nargs="*", default=[])
     parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--json", action="store_true")
@@ -137,9 +113,10 @@ def main() -> None:
         if given.kills:
             told["kills"] = kills(given.kills, place, 30_000)
         elif given.n:
-            told["jobs"] = [whole(given.run, given.steps, n, place) for n in given.n]
+            source = [str(given.run)] if given.run else ["--exact", "digits", "--process", "edm"]
+            told["jobs"] = [whole(source, given.steps, n, place) for n in given.n]
         else:
-            told["overhead"] = overhead(unstir.load(given.run), given.steps, 4096, given.rounds, place)
+            told["overhead"] = overhead(unstir.load(given.run), given.steps, 4096, place)
     if given.json:
         print(json.dumps(told))
         return
