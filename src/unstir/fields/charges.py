@@ -10,17 +10,18 @@ apart are summed by `farfield.py`, those close by `nearfield.py`.
 
 The bound. Let ε be the tolerance. What is computed are both sums with one and the same k̃ in the place of k,
 
-    |k̃ − k| ≤ 0.8 ε k        where cubes are interpolated: known before any charge is summed (`chebyshev.py`)
+    |k̃ − k| ≤ a k            where cubes are interpolated: known before any charge is summed (`chebyshev.py`)
     |k̃ − k| ≤ p_j            where they are neglected, with Σ_j |q_j| p_j ≤ 0.15 ε Σ_j |q_j| k(ρ_j)
 
-and 0.05 ε is left to rounding. So at each target, wherever the points are and whatever the signs,
+a = 0.8 ε, or 0.95 ε where there is no softening and nothing neglected; 0.05 ε is left to rounding. So at each
+target, wherever the points are and whatever the signs,
 
     |error of total| ≤ ε Σ |q_j| k(ρ_j)
     |error of pull|  ≤ ε Σ |q_j| k(ρ_j) (ρ_j + R + 0.05 ℓ)
     |error of D|     ≤ ε/(1−ε) E[‖y − D‖ + R + 0.05 (ρ + ℓ)]    D = x − pull/total, q > 0
 
 with E over the charges by their shares in total, R = 0.15 max ρ for what is neglected, ℓ the kernel's unit.
-Kernels without softening neglect nothing and have no length: for them R = ℓ = 0.
+Without softening there is neither: R = ℓ = 0.
 """
 
 from __future__ import annotations
@@ -109,9 +110,10 @@ def _fast(x: Tensor, y: Tensor, charges: Tensor, kernel: Kernel, tolerance: floa
     side = float((high - low).max()) * (1 + 1e-9) or 1.0
     targets, sources = Cloud(x, low, side), Cloud(y, low, side)
     charges = charges[sources.order]
-    goal = 0.8 * tolerance
+    neglected = 0.15 * tolerance
+    goal = (0.95 if kernel.singular else 0.8) * tolerance
     nodes = nodes_for(min(kernel.order, d + 1.0), d, goal)
-    work = stages(targets, sources, charges.abs(), kernel, nodes, (goal, 0.15 * tolerance))
+    work = stages(targets, sources, charges.abs(), kernel, nodes, (goal, neglected))
     total, pull = x.new_zeros(len(x)), torch.zeros_like(x)
     # A mean over charges that all lie close together, far away, would be lost in float32.
     extent = float((y.amax(0) - y.amin(0)).max())

@@ -1,6 +1,6 @@
 """Sums over all pairs, Σ_j k(‖x_i − y_j‖²) q_j, by tiles that stay in the cache: the direct method.
 
-In float32 a tile is 1024 sources by 128 targets. Two buffers of that size fill a megabyte, so each pass over
+In float32 a tile is 256 sources by 512 targets. Two buffers of that size fill a megabyte, so each pass over
 one costs about a tenth of a nanosecond a pair: d differences, their squares, one or two passes for the
 kernel, and one matrix product with the charges, which is fastest with their columns as its rows. Memory does
 not grow with either number.
@@ -14,7 +14,7 @@ from torch import Tensor
 from unstir.fields.kernels import Kernel
 
 _BYTES = 1 << 19  # of a buffer
-_TARGETS = 128
+_TARGETS = 512
 
 
 def direct(x: Tensor, y: Tensor, columns: Tensor, kernel: Kernel, nearest: Tensor | None = None) -> Tensor:
