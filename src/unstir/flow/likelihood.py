@@ -1,17 +1,22 @@
 """Likelihood by the probability flow: log p_0(x) = log p_T(x_T) + ∫ div v dt (Chen 2018; Song 2021, eq. 39).
 
-In z = x/B and λ = ln(A/B) the flow is dz/dλ = e^λ D, so that with N dimensions
+Each family has variables z and a clock s of its own (`ascent.py`), in which
 
-    log p(x_min) = log p_prior(z_max) − N ln B_min + ∫ from λ_max to λ_min of A tr(∂D/∂x) dλ
+    ln p(x) = ln p_prior(x_T) + ln |dz/dx|_0 − ln |dz/dx|_T + ∫ div (dz/ds) ds
 
-where the divergence is the exact trace (N backward passes) or Hutchinson's estimate.
+where the divergence is the exact trace (a backward pass a number) or Hutchinson's estimate. For linear
+processes, z = x/B and s = ρ = A/B, that is, with N dimensions,
+
+    ln p(x_min) = ln p_prior(x_max) + N ln(B_max/B_min) + ∫ from ρ_max to ρ_min of B tr(∂D/∂x) dρ
+
+It is the density of states at `t_min`: of data with the noise B(t_min). Nothing is claimed beyond.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -19,94 +24,110 @@ from torch import Tensor
 from unstir.errors import InputError
 from unstir.fields import Field, FieldFunction, as_field
 from unstir.fields.learned import check_denoises
+from unstir.flow.ascent import Ascent, ascent
 from unstir.flow.streams import Streams
-from unstir.physics import LinearProcess
+from unstir.physics import Process
 
 
 def log_likelihood(
-    process: LinearProcess,
+    process: Process,
     field: Field | FieldFunction,
     data: Tensor,
     *,
     divergence: Literal["exact", "hutchinson"] = "hutchinson",
     probes: int = 1,
     seed: int = 0,
+    first: int = 0,
     rtol: float = 1e-5,
     atol: float = 1e-5,
+    steps: int | None = None,
     label: Tensor | None = None,
+    given: Literal["states", "items"] = "states",
 ) -> Tensor:
     """log p(x) in nats at t_min, `(batch,)`, float64.
 
+    Of Langevin diffusion, whose states have a velocity too, its mean over seeds is a bound from below
+    (`ascent.PhaseAscent`).
+
     Args:
-        process: any linear process.
+        process: any whose flow leads to a prior with a density.
         field: its field, differentiable in x.
         data: `(batch, *shape)`, in the model's units; float64 for full accuracy.
         divergence: the exact trace, or Hutchinson's with Rademacher probes.
         probes: how many of them; each costs one backward pass an evaluation.
-        seed: of the probes, one stream an item.
+        seed: of the probes and velocities, one stream an item.
+        first: index of the first item, to go on from earlier ones.
         rtol: relative tolerance of the integration.
         atol: absolute tolerance.
+        steps: that many equal steps of Heun's third order, in place of tolerances: then
+            an item's figure does not depend on the others in its batch.
         label: class numbers `(batch,)`, or None.
+        given: whether `data` are states x at t_min, or items y: then it is the density of y = A⁻¹ x, with A
+            what the process leaves of the data at t_min.
 
     Raises:
-        InputError: values that are not finite, or an unknown kind of divergence.
+        InputError: values that are not finite, an unknown divergence, or a process without a likelihood.
     """
     check_denoises(field, "likelihood")
     if divergence not in ("exact", "hutchinson"):
         raise InputError(f"divergence={divergence!r}: give 'exact' or 'hutchinson'")
+    if probes < 1 or (steps is not None and steps < 1):
+        raise InputError(f"probes={probes}, steps={steps}: give 1 or more of each")
     if not data.is_floating_point() or data.ndim < 2 or not bool(data.isfinite().all()):
         raise InputError("data: give finite floats of shape (batch, *shape)")
     from torchdiffeq import odeint
 
-    field = as_field(field)
-    size = data[0].numel()
-    if divergence == "exact":
-        directions = [
-            e.expand(len(data), size).reshape(data.shape) for e in torch.eye(size, dtype=data.dtype)
-        ]
-    else:
-        streams = Streams(seed, 0, len(data))
-        directions = [_rademacher(streams, data) / math.sqrt(probes) for _ in range(probes)]
-    directions = [direction.to(data.device) for direction in directions]
-    ends = torch.tensor([process.t_min, process.t_max], dtype=torch.float64)
-    A, B = process.A(ends), process.B(ends)
-    level = torch.log(A.clamp_min(1e-6) / B)
+    flow = ascent(process, as_field(field), tuple(data.shape[1:]))
+    streams = Streams(seed, first, len(data))
+    x, volume = flow.of_data(data) if given == "items" else (data, 0.0)
+    z, entered = flow.enter(x, streams)
+    directions = _identity(z) if divergence == "exact" else _probes(streams, z, probes)
 
-    def slope(lam: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        # The solver's guess of a first step may look beyond the end.
-        ratio = torch.exp(-lam.clamp(level[1], level[0]))
-        time = process.time_at(ratio)
+    def slope(s: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        # The integrator keeps all in float64; the field sees its own dtype.
         with torch.enable_grad():
-            x = (state[0] * float(process.B(time))).requires_grad_()
-            d = field.at(float(time))(process.basis.state(x), label)
-            d = process.basis.coordinates(d) * process.relative(time, data.shape[1:]).to(d)
-            trace = _trace(d, x, directions)
-        return d.detach() / float(ratio), trace.double() * float(process.A(time))
+            place = state[0].to(z.dtype).detach().requires_grad_()
+            rate = flow.slope(s, place, label)
+            trace = _trace(rate, place, directions)
+        return rate.detach().double(), trace.double()
 
-    start = (
-        process.basis.coordinates(data) / float(B[0]),
-        torch.zeros(len(data), dtype=torch.float64, device=data.device),
-    )
+    start = (z.double(), torch.zeros(len(z), dtype=torch.float64, device=z.device))
     with torch.no_grad():
-        options = {"dtype": torch.float64, "step_t": level[1:]}
-        z, change = odeint(slope, start, level, rtol=rtol, atol=atol, method="dopri5", options=options)
-    end = process.basis.state(z[-1] * float(B[1]))
-    prior: Tensor = process.log_prior(end) + size * math.log(float(B[1]))
-    # dz/dλ has divergence A tr(∂D/∂x); the density of z falls by its integral along the flow.
-    total: Tensor = prior + change[-1] - size * math.log(float(B[0]))
+        path, change = odeint(slope, start, flow.clock, rtol=rtol, atol=atol, **_method(flow, steps))
+        end, left = flow.leave(path[-1])
+    total: Tensor = flow.log_prior(end) + change[-1] + entered - left + volume
     return total
 
 
-def _trace(d: Tensor, x: Tensor, directions: Sequence[Tensor]) -> Tensor:
-    """Σ vᵀ(∂D/∂x)v over the directions, `(batch,)`."""
-    total = torch.zeros(len(x), dtype=x.dtype, device=x.device)
+def _method(flow: Ascent[Any], steps: int | None) -> dict[str, Any]:
+    """The integrator: adaptive, or of equal steps."""
+    if steps is None:
+        return {"method": "dopri5", "options": {"dtype": torch.float64, "step_t": flow.clock[1:]}}
+    grid = flow.grid(steps)
+    return {"method": "heun3", "options": {"grid_constructor": lambda *_: grid}}
+
+
+def _identity(z: Tensor) -> list[Tensor]:
+    size = z[0].numel()
+    rows = torch.eye(size, dtype=z.dtype, device=z.device)
+    return [e.expand(len(z), size).reshape(z.shape) for e in rows]
+
+
+def _probes(streams: Streams, z: Tensor, count: int) -> list[Tensor]:
+    """Rademacher directions whose squares sum to one."""
+    shape = (1, *z.shape[1:])
+
+    def draw() -> Tensor:
+        bits = streams.draw(lambda g: torch.randint(2, shape, generator=g))
+        return (2 * bits - 1).to(z) / math.sqrt(count)
+
+    return [draw() for _ in range(count)]
+
+
+def _trace(rate: Tensor, z: Tensor, directions: Sequence[Tensor]) -> Tensor:
+    """Σ vᵀ(∂rate/∂z)v over the directions, `(batch,)`."""
+    total = torch.zeros(len(z), dtype=z.dtype, device=z.device)
     for i, v in enumerate(directions):
-        (row,) = torch.autograd.grad(d, x, v, retain_graph=i + 1 < len(directions))
+        (row,) = torch.autograd.grad(rate, z, v, retain_graph=i + 1 < len(directions))
         total = total + (row * v).flatten(1).sum(1)
     return total
-
-
-def _rademacher(streams: Streams, like: Tensor) -> Tensor:
-    shape = (1, *like.shape[1:])
-    bits = streams.draw(lambda g: torch.randint(2, shape, generator=g))
-    return (2 * bits - 1).to(like.dtype)

@@ -1,0 +1,275 @@
+"""The deterministic flow from data to prior, each family in variables and on a clock in which it is tame.
+
+    linear     z = x/B            on ρ = A/B        dz/dρ = D
+    in time    z = x              on t              dz/dt = v(x, t)          heat, of constant noise
+    fronts     z = x              on t              the same, up to where the prior has atoms: Kac flow
+    phase      z = (x, v)         on ln t           dz/d ln t = t v(u, t)    Langevin diffusion
+
+A flow of these leads from the density of its prior to that of the data at `t_min` (`likelihood.py`) and back
+from data to the state of the prior that they come from (`encode.py`).
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+
+from unstir.errors import InputError
+from unstir.fields import Field
+from unstir.flow.streams import Streams
+from unstir.physics import (
+    Bridge,
+    Capacitor,
+    CoinProcess,
+    FlowProcess,
+    HeatProcess,
+    Kac,
+    LangevinProcess,
+    LinearProcess,
+    Process,
+)
+
+P = TypeVar("P", bound=FlowProcess)
+
+_SMALLEST_SIGNAL = 1e-6  # stands in for A where it is 0
+# The noise in all that a state of Langevin diffusion tells of the data, where its flow begins: as in EDM.
+_PHASE_START = 0.002
+
+
+class Entry(NamedTuple):
+    """States as variables of the flow, and what that adds to their log density, `(batch,)` or one number."""
+
+    z: Tensor
+    log_volume: Tensor | float
+
+
+class Ascent(ABC, Generic[P]):
+    """The flow of one process and field, from its data up.
+
+    Args:
+        process: whose flow it is.
+        field: its field, differentiable in the states where a divergence is wanted.
+        shape: of one item of the data.
+
+    Attributes:
+        clock: its first and last value, float64 `(2,)`: rising or falling.
+    """
+
+    clock: Tensor
+
+    def __init__(self, process: P, field: Field, shape: tuple[int, ...]) -> None:
+        self.process, self.field, self.shape = process, field, shape
+
+    @abstractmethod
+    def signal(self) -> Tensor:
+        """A at the flow's beginning, float64, of a shape that broadcasts against coordinates of an item."""
+
+    def of_data(self, data: Tensor) -> Entry:
+        """The states that items are without any noise, x = A y, and ln |det A|."""
+        A = self.signal().to(data.device)
+        volume = float(A.log().expand(self.shape).sum())
+        return Entry(self._scaled(data, A.to(data.dtype)), volume)
+
+    def _scaled(self, data: Tensor, A: Tensor) -> Tensor:
+        return A * data
+
+    @abstractmethod
+    def enter(self, x: Tensor, streams: Streams | None) -> Entry:
+        """The variables of states at the flow's beginning.
+
+        Args:
+            x: `(batch, *shape)`.
+            streams: of random numbers, one an item, for what a state has beside the data; None for none.
+        """
+
+    @abstractmethod
+    def slope(self, s: Tensor, z: Tensor, label: Tensor | None) -> Tensor:
+        """dz/ds at the clock's value s; differentiable in z."""
+
+    def grid(self, steps: int) -> Tensor:
+        """Values of the clock that part it for so many equal steps: by default evenly."""
+        first, last = self.clock.tolist()
+        return torch.linspace(first, last, steps + 1, dtype=torch.float64)
+
+    @abstractmethod
+    def leave(self, z: Tensor) -> Entry:
+        """The states at the prior, and what being variables has added to their log density."""
+
+    @abstractmethod
+    def log_prior(self, x: Tensor) -> Tensor:
+        """log density of the prior at states, float64 `(batch,)`."""
+
+
+class LinearAscent(Ascent[LinearProcess]):
+    """z = x/B in the coordinates of the basis: the stiff linear part of the flow is gone."""
+
+    def __init__(self, process: LinearProcess, field: Field, shape: tuple[int, ...]) -> None:
+        super().__init__(process, field, shape)
+        ends = torch.tensor([process.t_min, process.t_max], dtype=torch.float64)
+        self._B = process.B(ends).tolist()
+        self.clock = process.A(ends).clamp_min(_SMALLEST_SIGNAL) / process.B(ends)
+
+    def signal(self) -> Tensor:
+        return self.process.signal(torch.tensor(self.process.t_min, dtype=torch.float64), self.shape)
+
+    def _scaled(self, data: Tensor, A: Tensor) -> Tensor:
+        basis = self.process.basis
+        return basis.state(A * basis.coordinates(data))
+
+    def enter(self, x: Tensor, streams: Streams | None) -> Entry:
+        z = self.process.basis.coordinates(x) / self._B[0]
+        return Entry(z, -math.prod(self.shape) * math.log(self._B[0]))
+
+    def slope(self, s: Tensor, z: Tensor, label: Tensor | None) -> Tensor:
+        # The solver's guess of a first step may look beyond the end.
+        time = self.process.time_at(1 / s.clamp(self.clock[1], self.clock[0]))
+        x = self.process.basis.state(z * float(self.process.B(time)))
+        d = self.process.basis.coordinates(self.field.at(float(time))(x, label))
+        return d if self.process.damping is None else d * self.process.relative(time, self.shape).to(d)
+
+    def grid(self, steps: int) -> Tensor:
+        first, last = self.clock.log().tolist()
+        grid = torch.linspace(first, last, steps + 1, dtype=torch.float64).exp()
+        grid[0], grid[-1] = self.clock
+        return grid
+
+    def leave(self, z: Tensor) -> Entry:
+        x = self.process.basis.state(z * self._B[1])
+        return Entry(x, -math.prod(self.shape) * math.log(self._B[1]))
+
+    def log_prior(self, x: Tensor) -> Tensor:
+        return self.process.log_prior(x)
+
+
+class TimeAscent(Ascent[P]):
+    """z = x on the process's own clock."""
+
+    def __init__(self, process: P, field: Field, shape: tuple[int, ...]) -> None:
+        super().__init__(process, field, shape)
+        self.clock = torch.tensor([process.t_min, process.t_max], dtype=torch.float64)
+
+    def enter(self, x: Tensor, streams: Streams | None) -> Entry:
+        return Entry(x, 0.0)
+
+    def slope(self, s: Tensor, z: Tensor, label: Tensor | None) -> Tensor:
+        time = float(s.clamp(self.clock[0], self.clock[1]))
+        t = torch.full((len(z),), time, dtype=torch.float64, device=z.device)
+        return self.process.velocity(z, t, self.field.at(time)(z, label)).to(z.dtype)
+
+    def leave(self, z: Tensor) -> Entry:
+        return Entry(z, 0.0)
+
+
+class HeatAscent(TimeAscent[HeatProcess]):
+    """Inverse heat dissipation: its noise level never changes, its blur does."""
+
+    def signal(self) -> Tensor:
+        return self.process.signal(torch.tensor(self.process.t_min, dtype=torch.float64), self.shape)
+
+    def _scaled(self, data: Tensor, A: Tensor) -> Tensor:
+        basis = self.process.basis
+        return basis.state(A * basis.coordinates(data))
+
+    def log_prior(self, x: Tensor) -> Tensor:
+        return self.process.log_prior(x)
+
+
+class KacAscent(TimeAscent[Kac]):
+    """Kac flow up to where what is left of the data is as wide as an atom of `log_kernel`.
+
+    At t_max the prior has atoms, at ±c g, and no density. A little before, each of them is blurred by the
+    data's deviation: the law of `log_kernel` about a datum of 0.
+    """
+
+    def __init__(self, process: Kac, field: Field, shape: tuple[int, ...]) -> None:
+        super().__init__(process, field, shape)
+        left = process.width / (0.5 * process.scale)
+        self.clock[1] = process.t_max - left * (process.t_max - process.t_min)
+
+    def signal(self) -> Tensor:
+        return self.process.f(torch.tensor(self.process.t_min, dtype=torch.float64)).reshape(1)
+
+    def log_prior(self, x: Tensor) -> Tensor:
+        t = torch.full((len(x),), float(self.clock[1]), dtype=torch.float64, device=x.device)
+        return self.process.log_kernel(x, torch.zeros(1, *self.shape, dtype=x.dtype, device=x.device), t)[
+            :, 0
+        ]
+
+
+class PhaseAscent(Ascent[LangevinProcess]):
+    """Langevin diffusion, from positions with velocities drawn from the law q that they have there.
+
+    A little after t_min, u = a y + L ε. Of data that are smooth at the size of this noise, any y is as likely
+    beforehand as another: q(v | x) is the law of v − x a_v/a_x, which does not depend on y.
+
+    For any q, E_q[ln p(x, v) − ln q(v | x)] ≤ ln p(x) (Dockhorn 2022, appendix B.4): a bound from below, and
+    the nearer the smoother the data.
+    """
+
+    def __init__(self, process: LangevinProcess, field: Field, shape: tuple[int, ...]) -> None:
+        super().__init__(process, field, shape)
+        start = process.time_at(torch.tensor([_PHASE_START]))
+        self.clock = torch.tensor([float(start[0]), process.t_max], dtype=torch.float64).log()
+        a, root = (part[0] for part in process.kernel(start))
+        self._signal, self._lag = float(a[0]), float(a[1] / a[0])
+        self._deviation = math.hypot(float(root[1, 0]) - self._lag * float(root[0, 0]), float(root[1, 1]))
+
+    def signal(self) -> Tensor:
+        return torch.tensor([self._signal], dtype=torch.float64)
+
+    def enter(self, x: Tensor, streams: Streams | None) -> Entry:
+        if streams is None:
+            return Entry(torch.cat([x, self._lag * x], 1), 0.0)
+        n = streams.draw(lambda g: torch.randn((1, *x.shape[1:]), generator=g, dtype=x.dtype)).to(x.device)
+        log_q = -0.5 * n.double().flatten(1).square().sum(1)
+        log_q = log_q - math.prod(self.shape) * (0.5 * math.log(2 * math.pi) + math.log(self._deviation))
+        return Entry(torch.cat([x, self._lag * x + self._deviation * n], 1), -log_q)
+
+    def slope(self, s: Tensor, z: Tensor, label: Tensor | None) -> Tensor:
+        time = float(s.clamp(self.clock[0], self.clock[1]).exp())
+        t = torch.full((len(z),), time, dtype=torch.float64, device=z.device)
+        return time * self.process.velocity(z, t, self.field.at(time)(z, label)).to(z.dtype)
+
+    def leave(self, z: Tensor) -> Entry:
+        return Entry(z, 0.0)
+
+    def log_prior(self, x: Tensor) -> Tensor:
+        return self.process.log_prior(x)
+
+
+# The nearest class of a process decides.
+_ASCENTS: Mapping[type[Process], type[Ascent[Any]]] = {
+    LinearProcess: LinearAscent,
+    HeatProcess: HeatAscent,
+    Kac: KacAscent,
+    LangevinProcess: PhaseAscent,
+}
+_WITHOUT: Mapping[type[Process], str] = {
+    Capacitor: "half of the lines that cross its plates come round from behind, so that no prior is known",
+    Bridge: "its states start from degraded images, whose density nobody knows",
+    CoinProcess: "its states turn at random, along no flow; it has a bound: unstir.flow.nats_bound",
+}
+
+
+def ascent(process: Process, field: Field, shape: tuple[int, ...]) -> Ascent[Any]:
+    """The flow of a process from its data up.
+
+    Args:
+        process: any with a deterministic flow from a prior whose density is known.
+        field: its field.
+        shape: of one item.
+
+    Raises:
+        InputError: there is no such flow, or no such prior.
+    """
+    for kind in type(process).__mro__:
+        if kind in _ASCENTS:
+            return _ASCENTS[kind](process, field, shape)
+        if kind in _WITHOUT:
+            raise InputError(f"process {process.name}: has no likelihood by a flow: {_WITHOUT[kind]}")
+    raise InputError(f"process {process.name}: has no likelihood by a flow")
