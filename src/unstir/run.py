@@ -12,14 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from unstir.classes import Asked, asked_classes, drawn_classes
-from unstir.data import Coder, Columns, Dataset, Scaling, coder_from_dict
+from unstir.data import Coder, Dataset, coder_from_dict
 from unstir.data.items import parted
 from unstir.errors import InputError
 from unstir.evaluation import compare
 from unstir.fields import Field, GuidedField, LearnedField
 from unstir.fields.guided import noise_interval
-from unstir.flow import Progress, Solver, log_likelihood, sample_steps
+from unstir.flow import Progress, Solver, sample_steps
 from unstir.flow.sampling import gather
+from unstir.likelihood import log_density
 from unstir.physics import LinearProcess, Process
 from unstir.train.checkpoint import checkpoint_step, load_checkpoint
 from unstir.train.config import TrainConfig
@@ -176,7 +177,7 @@ class Run:
     ) -> Field:
         """The field that solvers see."""
         if labels is None:
-            self._check_knows_all("label")
+            self.check_knows_all("label")
         if guidance is None and guide is None:
             if interval is not None:
                 raise InputError("guidance_interval: there is no guidance; give guidance too, such as 2")
@@ -188,7 +189,7 @@ class Run:
                 f"guidance={guidance:g}: there is no class to guide by; give label, or another run as guide"
             )
         else:
-            self._check_knows_all(f"guidance={guidance:g}")
+            self.check_knows_all(f"guidance={guidance:g}")
         inside = None if interval is None else noise_interval(self._level, *interval)
         weight = _USUAL_GUIDANCE if guidance is None else guidance
         return GuidedField(self.field, weight, None if guide is None else guide.field, inside)
@@ -200,7 +201,8 @@ class Run:
             )
         return self.process.B(t) / self.process.A(t)
 
-    def _check_knows_all(self, what: str) -> None:
+    def check_knows_all(self, what: str) -> None:
+        """Refuse where the field was never told of all classes together, as `what` needs."""
         if self.classes and not self.config.label_dropout:
             raise InputError(
                 f"{what}: the run was trained with label_dropout=0, and does not know all classes together; "
@@ -235,34 +237,11 @@ class Run:
             seed: of them.
 
         Raises:
-            InputError: the process has no likelihood by a flow.
+            InputError: the process has no likelihood.
+
+        `unstir.likelihood.likelihood` gives bits per dimension with their error.
         """
-        process, scaling = self.process, self.scaling
-        if not isinstance(process, LinearProcess) or not isinstance(scaling, Scaling):
-            why = "its data have categories" if isinstance(scaling, Columns) else "linear processes do"
-            raise InputError(f"process {process.name}: has no likelihood by the flow; {why}")
-        device = next(self.field.parameters()).device
-        x = scaling.to_model(values).to(device)
-        labels = None if label is None else self.labels(len(x), label=label)
-        if labels is None:
-            self._check_knows_all("label")
-        parts = [
-            log_likelihood(
-                process,
-                self.field,
-                x[at : at + _MODEL_BATCH],
-                label=None if labels is None else labels[at : at + _MODEL_BATCH].to(device),
-                probes=probes,
-                seed=seed,
-                rtol=1e-4,
-                atol=1e-4,
-            )
-            for at in range(0, len(x), _MODEL_BATCH)
-        ]
-        scale = torch.tensor(scaling.scale, dtype=torch.float64)
-        pixels = x[0].numel() // len(scale)
-        # A density per unit of the data, not of the model.
-        return torch.cat(parts).cpu() - pixels * scale.log().sum()
+        return log_density(self, values, label=label, probes=probes, seed=seed)
 
     def data(self) -> tuple[Dataset, Dataset]:
         """The (training, held-out) data, read again from where they came; of a large set a sample of each.

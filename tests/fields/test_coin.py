@@ -216,8 +216,7 @@ def test_a_run_of_text_ends_in_lines(tmp_path: Path) -> None:
     made = write_gallery(run, run.data()[0], samples, evaluation)
     assert [path.name for path in made] == ["samples.txt"]
     assert len(json.loads((run.path / "evaluation.json").read_text())["samples"]["distances"]) == 3
-    with pytest.raises(InputError, match="has no likelihood by the flow"):
-        run.log_likelihood(samples)
+    assert bool((run.log_likelihood(samples) < 0).all())  # the bound of `flow/bound.py`
 
 
 def test_a_run_of_images_is_compared_in_its_own_greys(tmp_path: Path) -> None:
