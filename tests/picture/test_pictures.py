@@ -14,7 +14,7 @@ from scipy.fft import dct
 from unstir import physics, picture
 from unstir.physics.kac import mixture_velocity
 from unstir.physics.pde import pde
-from unstir.picture import coins, hemisphere, lines, oracle, phase, rod, rows, slab, strips, tails
+from unstir.picture import coins, dome, lines, oracle, phase, rod, rows, slab, strips, tails
 from unstir.picture.registry import gallery, parse
 from unstir.picture.rows import evolution
 
@@ -60,7 +60,7 @@ def test_coins_end_as_the_binomial() -> None:
 
 def test_lines_come_evenly_to_the_hemisphere() -> None:
     charges = 0.5 * torch.randn((20, 2), generator=generator(), dtype=torch.float64)
-    path = hemisphere.rising(charges, 2000, 100.0, generator(1))
+    path = dome.rising(charges, 2000, 100.0, generator(1))
     ends = path[-1]
     assert torch.allclose(ends.norm(dim=1), torch.full((2000,), 100.0, dtype=torch.float64), rtol=1e-6)
     # Uniform on a half sphere: the height is uniform (Archimedes), and so is the turn.

@@ -4,6 +4,7 @@ from unstir.measure.certificates import continuity_residual
 from unstir.measure.classes import ClassFigures, ClassReport, measure_classes
 from unstir.measure.columns import ColumnFigures, ColumnReport, compare_columns
 from unstir.measure.distances import energy_distance, median_bandwidth, mmd, sliced_wasserstein, wasserstein
+from unstir.measure.entropy import Entropy, exact_entropy, nearest_neighbour_entropy
 from unstir.measure.features import FeatureSpace, feature_space
 from unstir.measure.frechet import GaussianFit, frechet_distance, gaussian_fit
 from unstir.measure.letters import TextEvaluation, TextFigures, evaluate_text
@@ -16,6 +17,7 @@ __all__ = [
     "ClassReport",
     "ColumnFigures",
     "ColumnReport",
+    "Entropy",
     "Evaluation",
     "FeatureSpace",
     "Figures",
@@ -29,6 +31,7 @@ __all__ = [
     "energy_distance",
     "evaluate",
     "evaluate_text",
+    "exact_entropy",
     "feature_space",
     "frechet_distance",
     "gaussian_fit",
@@ -37,6 +40,7 @@ __all__ = [
     "memorised",
     "mmd",
     "nearest",
+    "nearest_neighbour_entropy",
     "nearest_picture",
     "overlap",
     "sliced_wasserstein",

@@ -7,6 +7,7 @@ By the law of each coin the number of heads is a sum of two binomials. With h he
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -25,23 +26,25 @@ PEAKS = ((6, 0.6), (54, 0.4))
 _TIMES = (0.0, 0.15, 0.4, 0.7, 1.0)
 
 
-def heads(process: CoinProcess, t: float) -> Tensor:
-    """P(number of heads at t), 0 … 64, float64 `(65,)`."""
+def heads(
+    process: CoinProcess, t: float, coins: int = COINS, peaks: Sequence[tuple[int, float]] = PEAKS
+) -> Tensor:
+    """P(number of heads at t), float64 `(coins + 1,)`, of rows that at first show heads as in `peaks`."""
     kept = float(process.signal(torch.tensor(t, dtype=torch.float64)))
-    number = torch.arange(COINS + 1).numpy()
-    total = torch.zeros(COINS + 1, dtype=torch.float64)
-    for first, share in PEAKS:
+    number = torch.arange(coins + 1).numpy()
+    total = torch.zeros(coins + 1, dtype=torch.float64)
+    for first, share in peaks:
         up = torch.from_numpy(binom.pmf(number, first, kept + 0.5 * (1 - kept)))
-        down = torch.from_numpy(binom.pmf(number, COINS - first, 0.5 * (1 - kept)))
+        down = torch.from_numpy(binom.pmf(number, coins - first, 0.5 * (1 - kept)))
         total += (
-            share * torch.conv1d(up[None, None], down.flip(0)[None, None], padding=COINS)[0, 0, : COINS + 1]
+            share * torch.conv1d(up[None, None], down.flip(0)[None, None], padding=coins)[0, 0, : coins + 1]
         )
     return total
 
 
-def bell() -> Tensor:
-    """The law of fair tosses, `(65,)`."""
-    return torch.from_numpy(binom.pmf(torch.arange(COINS + 1).numpy(), COINS, 0.5))
+def bell(coins: int = COINS) -> Tensor:
+    """The law of fair tosses, `(coins + 1,)`."""
+    return torch.from_numpy(binom.pmf(torch.arange(coins + 1).numpy(), coins, 0.5))
 
 
 class Bell(Picture):

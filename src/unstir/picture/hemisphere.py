@@ -1,11 +1,4 @@
-"""Charges and hemisphere: field lines in three dimensions, from charges on the plane z = 0 up to a dome.
-
-    dx̃/dτ = (x − E[y | x̃], z)      the field of `poisson:D=1` over the sum of its weights (Xu 2022)
-
-Near a charge that is the displacement from it, far away that from the middle: lines leave and arrive
-exponentially in τ. They leave each charge evenly in all directions, the half of them upwards, and so they
-come evenly to a hemisphere that is large beside the data.
-"""
+"""Charges and hemisphere: field lines in three dimensions, from charges on the plane z = 0 up to a dome."""
 
 from __future__ import annotations
 
@@ -14,48 +7,15 @@ from typing import ClassVar
 
 import torch
 from matplotlib.figure import Figure
-from torch import Tensor
 
-from unstir import fields
-from unstir.physics import LinearProcess, StudentT, poisson
+from unstir.physics import LinearProcess, StudentT
 from unstir.picture.canvas import BLUE, GREY, INK, Axes, canvas
+from unstir.picture.dome import rising
 from unstir.picture.picture import Picture
 from unstir.picture.scene import Scene
 
 _CHARGES, _LINES = 60, 240
-_LAUNCH = 1e-3
-_STEP = 0.1  # of τ
 _RADIUS = 3.0
-
-
-def rising(charges: Tensor, lines: int, radius: float, generator: torch.Generator) -> Tensor:
-    """Field lines from charges `(points, 2)` to a dome, `(steps, lines, 3)`; lines that are there stay."""
-    field = fields.ExactField(poisson(D=1, sigma_min=1e-7), charges.double())
-    start = charges.double()[torch.arange(lines) % len(charges)]
-    ray = torch.randn((lines, 3), generator=generator, dtype=torch.float64)
-    ray = ray / ray.norm(dim=1, keepdim=True)
-    point = torch.cat([start, torch.zeros(lines, 1, dtype=torch.float64)], 1)
-    point = point + _LAUNCH * torch.cat([ray[:, :2], ray[:, 2:].abs()], 1)
-
-    def slope(at: Tensor) -> Tensor:
-        x, z = at[:, :2], at[:, 2]
-        return torch.cat([x - field(x, z.clamp_min(1e-9)), z[:, None]], 1)
-
-    path = [point]
-    for _ in range(math.ceil(1.6 * math.log(radius / _LAUNCH) / _STEP)):
-        first = slope(point)
-        step = 0.5 * _STEP * (first + slope(point + _STEP * first))
-        # The last step ends on the dome; steps are radial there, but for very little.
-        point = point + step * _share(point, step, radius)
-        path.append(point)
-    return torch.stack(path)
-
-
-def _share(point: Tensor, step: Tensor, radius: float) -> Tensor:
-    """How much of a step, 0 to 1, leads from within a sphere up to it."""
-    a, b, c = (step * step).sum(1), (point * step).sum(1), (point * point).sum(1) - radius**2
-    root = (b**2 - a * c).clamp_min(0).sqrt()
-    return ((root - b) / a).clamp(0, 1)[:, None]
 
 
 class Hemisphere(Picture):
