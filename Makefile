@@ -1,13 +1,14 @@
 # make demo   set up, train on the embedded digits, leave pictures to look at
 # make test   set up and run the tests          make lint   style and types
+# make docs   the documentation as a site, build/site
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 DEMO   ?= runs/demo
 
-.PHONY: help setup demo test lint format clean
+.PHONY: help setup demo test lint format docs clean
 help:
-	@sed -n '1,2s/^# //p' Makefile
+	@sed -n '1,3s/^# //p' Makefile
 
 setup: $(VENV)/ready
 
@@ -33,6 +34,10 @@ lint: setup
 
 format: setup
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+docs: setup
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html -d build/doctrees docs build/site
+	@echo "open    build/site/index.html"
 
 clean:
 	rm -rf $(VENV) runs build dist .mypy_cache .ruff_cache .pytest_cache
