@@ -1,0 +1,175 @@
+/** One physics on the data: asks the library for its two paths and its field, and hands them to two plates. */
+
+import { setTrack } from "../timeline.js";
+import { number } from "../names.js";
+import { Panel } from "./panel.js";
+import { Path } from "./path.js";
+
+/** @typedef {import("../types.js").Context} Context */
+/** @typedef {import("../types.js").State} State */
+/** @typedef {"forward"|"backward"} Direction */
+
+const FRAMES = 48;
+const IMAGES = 16;
+const DIRECTIONS = /** @type {const} */ (["forward", "backward"]);
+
+export class Experiment {
+  /**
+   * @param {Context} context
+   * @param {{suffix: string, process: (state: State) => string, onError: (message: string) => void}} own
+   *   `suffix` tells its slots apart, `process` says which physics of the state it shows
+   */
+  constructor(context, { suffix, process, onError }) {
+    this.context = context;
+    this.suffix = suffix;
+    this.process = process;
+    this.onError = onError;
+    /** @type {Record<Direction, Panel>} */
+    this.panels = {
+      forward: new Panel("forward", context, (index) => this.pick("f", index)),
+      backward: new Panel("backward", context, (index) => this.pick("b", index)),
+    };
+    /** @type {Partial<Record<Direction, Path>>} */
+    this.paths = {};
+    /** @type {Map<string, () => void>} */
+    this.asked = new Map();
+    this.fieldWanted = "";
+    this.fieldBusy = false;
+    this.live = true;
+  }
+
+  /** Asks for both paths. */
+  ask() {
+    const state = this.context.store.get();
+    this.fieldWanted = "";
+    for (const direction of DIRECTIONS) this.askPath(state, direction);
+    this.askLines();
+  }
+
+  /**
+   * @param {State} state
+   * @param {Direction} direction
+   */
+  askPath(state, direction) {
+    const images = "images" in state.data;
+    /** @type {Record<string, unknown>} */
+    const args = { data: state.data, process: this.process(state), n: images ? IMAGES : state.n, frames: FRAMES,
+      seed: state.seed, direction, field: state.field };
+    if (state.solver && direction === "backward" && !this.suffix) args.solver = state.solver;
+    if (state.steps && direction === "backward" && !this.suffix) args.steps = state.steps;
+    this.request(direction, "path", args, (frame) => {
+      this.paths[direction] = new Path(frame);
+      this.arrange();
+    });
+  }
+
+  /** Puts what has come on the plates, the forward path's clock over both. */
+  arrange() {
+    const { forward, backward } = this.paths;
+    const master = forward ?? backward;
+    if (!master) return;
+    if (forward && backward) {
+      if (Boolean(forward.images) !== Boolean(backward.images)) return;
+      backward.follow(forward);
+    }
+    for (const direction of DIRECTIONS) {
+      const path = this.paths[direction];
+      if (path) this.panels[direction].show(path, master);
+    }
+    if (!this.suffix) this.track(master);
+    this.askField();
+  }
+
+  /** @param {Path} master */
+  track(master) {
+    const { player } = this.context;
+    player.frames = FRAMES;
+    const { entropy } = master;
+    const [low, high] = [Math.min(...entropy), Math.max(...entropy)];
+    const known = entropy.length > 1 && Number.isFinite(low) && high > low;
+    setTrack(known ? entropy.map((bits) => (bits - low) / (high - low)) : [], (position) =>
+      `t = ${number(master.timeAt(position))}, ${Math.round(position * 100)} % of the way to the prior`);
+  }
+
+  /** Asks for the field at this moment, finer where time stands still; one question at a time. */
+  askField() {
+    const { store, player } = this.context;
+    const { layers, data, field } = store.get();
+    const master = this.paths.forward ?? this.paths.backward;
+    if (!master || master.images || this.fieldBusy) return;
+    const [arrows, density] = [layers.includes("arrows"), layers.includes("density")];
+    if (!arrows && !density) return;
+    const time = master.timeAt(player.position);
+    const fine = !player.playing;
+    const { width, height } = this.panels.forward;
+    const half = master.halfAt(player.position) * (width && height ? Math.max(width, height) / Math.min(width, height) : 1);
+    const args = { data, process: this.process(store.get()), time, half, arrows: arrows ? 22 : 0,
+      cells: density ? (fine ? 128 : 48) : 0, lines: 0, of: field.startsWith("neural") ? field : "exact" };
+    const wanted = JSON.stringify(args);
+    if (wanted === this.fieldWanted) return;
+    this.fieldWanted = wanted;
+    this.fieldBusy = true;
+    const free = () => {
+      this.fieldBusy = false;
+      if (this.live) this.askField();
+    };
+    this.request("field", "field", args, (frame) => {
+      frame.header.half = half;
+      for (const panel of Object.values(this.panels)) panel.field = frame;
+      this.draw(player.position);
+      if (frame.header.done !== false) free();
+    }, () => {
+      this.fieldBusy = false;
+    });
+  }
+
+  /** Asks for flow lines, which hold for all times. */
+  askLines() {
+    const { layers, data, field } = this.context.store.get();
+    for (const panel of Object.values(this.panels)) panel.lines = null;
+    if (!layers.includes("lines") || "images" in data) return;
+    const args = { data, process: this.process(this.context.store.get()), time: null, half: 1, arrows: 0, cells: 0, lines: 64,
+      of: field.startsWith("neural") ? field : "exact" };
+    this.request("lines", "field", args, (frame) => {
+      for (const panel of Object.values(this.panels)) panel.lines = frame;
+      this.draw(this.context.player.position);
+    });
+  }
+
+  /** @param {number} position */
+  draw(position) {
+    for (const panel of Object.values(this.panels)) panel.draw(position);
+  }
+
+  /**
+   * @param {string} slot
+   * @param {string} kind
+   * @param {Record<string, unknown>} args
+   * @param {import("../types.js").OnFrame} onFrame
+   * @param {(message: string) => void} [onError]
+   */
+  request(slot, kind, args, onFrame, onError) {
+    const cancel = this.context.link.request(slot + this.suffix, kind, args, (frame) => this.live && onFrame(frame),
+      (message) => {
+        onError?.(message);
+        if (this.live) this.onError(message);
+      });
+    this.asked.set(slot, cancel);
+  }
+
+  /**
+   * @param {string} letter
+   * @param {number} index
+   */
+  pick(letter, index) {
+    const { store } = this.context;
+    const follow = index < 0 ? "" : `${letter}:${index}`;
+    store.set({ follow: follow === store.get().follow ? "" : follow });
+  }
+
+  destroy() {
+    this.live = false;
+    for (const cancel of this.asked.values()) cancel();
+    for (const panel of Object.values(this.panels)) panel.destroy();
+  }
+}

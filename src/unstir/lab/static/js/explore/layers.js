@@ -1,0 +1,45 @@
+/** What is drawn over the particles, how many there are, and whose field leads back. */
+
+import { choice, several } from "../chips.js";
+import { h } from "../dom.js";
+import { slider } from "../slider.js";
+
+/** @typedef {import("../types.js").Context} Context */
+/** @typedef {import("../types.js").State} State */
+
+const LAYERS = [
+  { value: "arrows", text: "Arrows", title: "Where the flow goes (1)" },
+  { value: "lines", text: "Flow lines", title: "Lines of the exact flow (2)" },
+  { value: "density", text: "Density", title: "How likely each place is (3)" },
+  { value: "items", text: "The data", title: "The points themselves (4)" },
+];
+const FIELDS = [
+  { value: "exact", text: "Exact", title: "The field of the data themselves" },
+  { value: "local", text: "Local", title: "The field of patches: new images without training" },
+];
+
+export class LayerChooser {
+  /** @param {Context} context */
+  constructor({ store, catalog }) {
+    this.layers = several("Layers", LAYERS, (layers) => store.set({ layers }));
+    this.fields = choice("Field", FIELDS, (field) => store.set({ field }), "segments");
+    this.fieldRow = h("div", { class: "line" }, h("span", { class: "quiet" }, "Field"), this.fields.root);
+    const most = catalog.limits.particles ?? 5000;
+    this.count = slider({ label: ["Particles"], low: 1, high: most, value: store.get().n, log: true, whole: true,
+      show: (n) => n.toLocaleString("en"), onChange: (n) => store.set({ n }) });
+    this.root = h("section", { class: "block" }, h("h3", {}, "See"), this.layers.root, this.fieldRow, this.count.root);
+  }
+
+  /**
+   * @param {State} state
+   * @param {Set<string>} _changed
+   */
+  update(state, _changed) {
+    const images = "images" in state.data;
+    this.layers.set(state.layers);
+    this.layers.root.hidden = images;
+    this.count.root.hidden = images;
+    this.fieldRow.hidden = !images && state.field === "exact";
+    this.fields.set(state.field);
+  }
+}

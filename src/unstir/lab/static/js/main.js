@@ -1,0 +1,82 @@
+/** The page begins here: state from the link, a link to the library, and the view that is asked for. */
+
+import { fromHash } from "./address.js";
+import { byId, fill, h } from "./dom.js";
+import { connect } from "./connect.js";
+import { notice } from "./notices.js";
+import { Palette } from "./palette.js";
+import { Player } from "./player.js";
+import "./scenes.js";
+import { Store } from "./store.js";
+import { Timeline } from "./timeline.js";
+import { tools } from "./tools.js";
+import { viewOf, views } from "./views.js";
+
+/** @typedef {import("./types.js").Context} Context */
+/** @typedef {import("./types.js").State} State */
+
+const store = new Store(fromHash(location.hash));
+const palette = new Palette();
+const player = new Player();
+const { link, catalog } = connect();
+
+/** @type {{name: string, mounted: import("./types.js").Mounted}|null} */
+let shown = null;
+
+player.position = store.get().t;
+player.speed = store.get().speed;
+
+catalog.then((found) => {
+  /** @type {Context} */
+  const context = { store, link, player, palette, catalog: found, notice };
+  new Timeline(byId("timeline"), context);
+  tools(byId("tools"), context, () => shown?.mounted ?? null);
+  store.subscribe((state, changed) => {
+    if (changed.has("speed")) player.speed = state.speed;
+    if (changed.has("t") && Math.abs(state.t - player.position) > 1e-3) player.seek(state.t);
+    if (changed.has("scene")) show(context);
+    else shown?.mounted.update(state, changed);
+    menu(context);
+  });
+  show(context);
+  menu(context);
+});
+
+/** @param {Context} context */
+function show(context) {
+  const view = viewOf(store.get().scene);
+  const root = byId("view");
+  if (shown) {
+    shown.mounted.destroy();
+    player.pause();
+  }
+  fill(root);
+  root.dataset.scene = view.name;
+  byId("timeline").hidden = view.player === false;
+  document.title = view.name === "explore" ? "unstir lab" : `${view.title} · unstir lab`;
+  shown = { name: view.name, mounted: view.mount(root, context) };
+}
+
+/** @param {Context} context */
+function menu(context) {
+  const state = store.get();
+  const entries = views().filter((view) => !view.fits || view.name === state.scene || view.fits(state, context.catalog));
+  if (views().length < 2) return;
+  fill(
+    byId("menu"),
+    ...entries.map((view) =>
+      h(
+        "a",
+        {
+          href: `#scene=${view.name}`,
+          "aria-current": view.name === viewOf(state.scene).name ? "page" : undefined,
+          onclick: (/** @type {Event} */ event) => {
+            event.preventDefault();
+            store.set({ scene: view.name });
+          },
+        },
+        view.title,
+      ),
+    ),
+  );
+}
