@@ -28,6 +28,7 @@ _VERBS = (
     "pde",
     "verify",
     "picture",
+    "lab",
 )
 
 for _verb in _VERBS:
