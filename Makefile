@@ -31,6 +31,15 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@$(MAKE) --no-print-directory lint-page
+
+# The page's modules, by their JSDoc. TypeScript is fetched once, outside git; without npm this is left out.
+TSC := $(VENV)/typescript/node_modules/.bin/tsc
+lint-page:
+	@if ! command -v npm >/dev/null; then echo "types of the page: not checked, for there is no npm"; \
+	elif [ -x $(TSC) ] || npm install --silent --no-fund --no-audit --prefix $(VENV)/typescript typescript@5.9; \
+	then $(TSC) -p . && echo "types of the page: no errors"; \
+	else echo "types of the page: not checked, for npm could not fetch TypeScript"; fi
 
 format: setup
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

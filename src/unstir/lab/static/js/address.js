@@ -16,7 +16,7 @@ export const DEFAULTS = {
   layers: [],
   field: "exact",
   n: 3000,
-  seed: 1,
+  seed: 0,
   speed: 1,
   solver: "",
   steps: 0,

@@ -22,7 +22,7 @@ export function connect() {
     onError: (message) => notice(message, "error"),
   });
   const catalog = new Promise((/** @type {(found: Catalog) => void} */ resolve) => {
-    link.request("hello", "hello", {}, ({ header }) => resolve({ version: header.version, ...header.catalog }));
+    link.request("hello", "hello", {}, ({ header }) => resolve({ version: header.version, limits: header.limits, runs: header.runs, ...header.catalog }));
   });
   return { link, catalog };
 }

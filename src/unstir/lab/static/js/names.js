@@ -8,10 +8,15 @@ const PROCESSES = {
   pde: "Any PDE",
 };
 
-/** @type {Record<string, string>} */
-const FAMILIES = {
-  charges: "Charges", noise: "Noise", motion: "Motion", heat: "Heat", coins: "Coins", bridge: "Bridges", pde: "Equations",
-};
+/** What people would look for together. @type {[string, string[]][]} */
+const FAMILIES = [
+  ["Charges", ["poisson", "pfgm", "yukawa", "capacitor"]],
+  ["Noise", ["edm", "ve", "vp", "rectified", "levy"]],
+  ["Motion", ["oscillator", "langevin", "kac"]],
+  ["Heat", ["heat", "blurring", "heat_poisson"]],
+  ["Chance", ["coins", "bridge"]],
+  ["Equations", ["pde"]],
+];
 
 /** @type {Record<string, string>} */
 const DATA = {
@@ -21,7 +26,7 @@ const DATA = {
 
 /** @type {Record<string, [string, string]>} symbol and words */
 const PARAMETERS = {
-  D: ["D", "extra dimensions"], kappa: ["κ", "screening"], alpha: ["α", "size of jumps"], a: ["a", "turns a unit of time"],
+  D: ["D", "extra dimensions"], kappa: ["κ", "screening"], alpha: ["α", "size of jumps"], a: ["a", "rate of turns, or order"],
   c: ["c", "speed"], sigma: ["σ", "noise"], sigma_min: ["σ₀", "least noise"], sigma_max: ["σ₁", "most noise"],
   blur: ["", "blur"], beta: ["β", "rate"], mass: ["m", "mass"], gamma: ["γ", "damping"], tau: ["τ", "step"],
   M: ["M", "batch"], schedule: ["", "schedule"], noise: ["", "noise"], T: ["T", "tosses"], states: ["K", "sides of a coin"],
@@ -35,9 +40,19 @@ export function processLabel(name) {
   return PROCESSES[name] ?? name;
 }
 
-/** @param {string} name */
-export function familyLabel(name) {
-  return FAMILIES[name] ?? name;
+/**
+ * Processes in groups; those that no group names come last.
+ *
+ * @template {{name: string}} T
+ * @param {T[]} processes
+ * @returns {[string, T[]][]}
+ */
+export function families(processes) {
+  const rest = processes.filter(({ name }) => !FAMILIES.some(([, names]) => names.includes(name)));
+  /** @type {[string, T[]][]} */
+  const groups = FAMILIES.map(([label, names]) =>
+    [label, names.flatMap((name) => processes.filter((one) => one.name === name))]);
+  return [...groups, /** @type {[string, T[]]} */ (["Others", rest])].filter(([, members]) => members.length > 0);
 }
 
 /** @param {string} name */

@@ -5,12 +5,18 @@ import { number } from "./names.js";
 
 const STEPS = 400;
 
+/** @param {number} value */
+function short(value) {
+  const said = number(value);
+  return said.includes(".") && !said.includes("^") ? said.replace(/\.?0+$/, "") : said;
+}
+
 /**
  * @param {{label: import("./dom.js").Child[], low: number, high: number, value: number, log?: boolean,
  *   whole?: boolean, show?: (value: number) => string, onChange: (value: number) => void}} options
  * @returns {{root: HTMLElement, set: (value: number) => void}}
  */
-export function slider({ label, low, high, value, log = false, whole = false, show = number, onChange }) {
+export function slider({ label, low, high, value, log = false, whole = false, show = short, onChange }) {
   const id = `slider-${Math.random().toString(36).slice(2)}`;
   const out = h("output", { for: id });
   const input = h("input", { id, type: "range", min: 0, max: STEPS, step: 1, oninput: () => {

@@ -118,7 +118,8 @@ export class Timeline {
     if (!width) return;
     const pen = brush(this.curve, width, height);
     const { palette } = this.context;
-    const heights = this.heights.length > 1 ? this.heights : [0, 0];
+    const { heights } = this;
+    if (heights.length < 2) return;
     const y = (/** @type {number} */ value) => height - 2 - value * (height - 6);
     const shade = pen.createLinearGradient(0, 0, width, 0);
     shade.addColorStop(0, palette.rgba("cool", 0.9));

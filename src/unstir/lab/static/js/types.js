@@ -51,12 +51,13 @@
  * @property {string} family
  * @property {Parameter[]} parameters
  * @property {string[]} solvers the default first
- * @property {boolean} [generates2d] false where only images are shown
+ * @property {boolean} generates2d whether it takes points
+ * @property {boolean} images whether it takes images
  *
  * @typedef {object} Catalog what the server offers
  * @property {string} version
  * @property {ProcessInfo[]} processes
- * @property {string[]} presets
+ * @property {{name: string, kind: "points"|"images"}[]} presets
  * @property {Record<string, number>} limits
  * @property {any[]} rows
  * @property {any[]} runs

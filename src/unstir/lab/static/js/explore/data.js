@@ -19,10 +19,11 @@ export class DataChooser {
   constructor(context, onDraw) {
     this.context = context;
     const { catalog } = context;
-    const images = "digits";
-    this.presets = choice("Presets",
-      [...catalog.presets, images].map((value) => ({ value, text: dataLabel(value) })),
-      (value) => this.set(value === images ? { images: value } : { preset: value }));
+    this.presets = choice("Presets", catalog.presets.map(({ name }) => ({ value: name, text: dataLabel(name) })),
+      (value) => {
+        const kind = catalog.presets.find(({ name }) => name === value)?.kind;
+        this.set(kind === "images" ? { images: value } : { preset: value });
+      });
     this.file = h("input", { type: "file", accept: "image/*,.csv,.txt,.tsv", hidden: true, "aria-label": "A picture or a file of numbers",
       onchange: () => this.take(this.file.files?.[0] ?? null) });
     this.word = h("input", { class: "text", maxlength: 24, placeholder: "a word", "aria-label": "Word",
@@ -50,7 +51,7 @@ export class DataChooser {
     /** @type {Partial<State>} */
     const patch = { data, follow: "" };
     const info = catalog.processes.find(({ name }) => name === parseProcess(store.get().process).name);
-    if (!("images" in data) && info?.generates2d === false) patch.process = "poisson:D=1";
+    if (info && !("images" in data ? info.images : info.generates2d)) patch.process = "poisson:D=1";
     store.set(patch);
   }
 

@@ -7,7 +7,8 @@ import { icon } from "../icons.js";
 /** @typedef {import("../types.js").Context} Context */
 /** @typedef {import("./panel.js").Panel} Panel */
 
-const HALF = 2.1; // of the pad's window, model units
+/** Half of the pad's window, model units. */
+export const HALF = 2.1;
 const GAP = 0.05; // between points of a stroke
 const TOLD = 150; // milliseconds between tellings while a stroke is drawn
 const MOST = 2000;
@@ -160,7 +161,7 @@ export class DrawPad {
     const pen = brush(this.canvas, width, height);
     const unit = Math.min(width, height) / 2 / HALF;
     const points = this.points();
-    const radius = points.length > 200 ? 2.4 : 4;
+    const radius = points.length > 200 ? 2 : points.length > 20 ? 2.8 : 4.5;
     pen.fillStyle = palette.colours.warm;
     pen.beginPath();
     for (const [x, y] of points) {

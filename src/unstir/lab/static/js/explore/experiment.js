@@ -57,10 +57,13 @@ export class Experiment {
       seed: state.seed, direction, field: state.field };
     if (state.solver && direction === "backward" && !this.suffix) args.solver = state.solver;
     if (state.steps && direction === "backward" && !this.suffix) args.steps = state.steps;
+    const panel = this.panels[direction];
+    panel.wait(true);
     this.request(direction, "path", args, (frame) => {
+      if (frame.header.done !== false) panel.wait(false);
       this.paths[direction] = new Path(frame);
       this.arrange();
-    });
+    }, () => panel.wait(false));
   }
 
   /** Puts what has come on the plates, the forward path's clock over both. */

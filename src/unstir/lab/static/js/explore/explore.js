@@ -4,7 +4,7 @@ import { fill, h } from "../dom.js";
 import { processTitle } from "../names.js";
 import { register } from "../views.js";
 import { DataChooser } from "./data.js";
-import { DrawPad } from "./drawpad.js";
+import { DrawPad, HALF } from "./drawpad.js";
 import { Experiment } from "./experiment.js";
 import { LayerChooser } from "./layers.js";
 import { PhysicsChooser } from "./physics.js";
@@ -25,7 +25,7 @@ class Explorer {
     this.stage = h("div", { class: "stage" });
     /** @type {Experiment[]} */
     this.experiments = [];
-    this.pad = new DrawPad(context, () => this.experiments[0].panels.forward, () => this.stage.classList.remove("drawing"));
+    this.pad = new DrawPad(context, () => this.experiments[0].panels.forward, () => this.zoom(0));
     this.choosers = [
       new DataChooser(context, () => this.drawOwn()),
       new PhysicsChooser(context),
@@ -108,15 +108,21 @@ class Explorer {
 
   drawOwn() {
     clearTimeout(this.opening);
-    this.stage.classList.add("drawing");
+    this.zoom(HALF);
     this.pad.open();
+  }
+
+  /** @param {number} half of the window, 0 for the path's own */
+  zoom(half) {
+    for (const { panels } of this.experiments) for (const panel of Object.values(panels)) panel.half = half;
+    this.experiments.forEach((one) => one.draw(this.context.player.position));
   }
 
   /** @param {string} key */
   key(key) {
     const { store } = this.context;
     if (key === "w" || key === "W") this.drawOwn();
-    if (key === "c" || key === "C") store.set({ compare: store.get().compare ? "" : "edm" });
+    if (key === "c" || key === "C") store.set({ compare: store.get().compare ? "" : store.get().process === "edm" ? "poisson:D=1" : "edm" });
     if (key === "Escape") store.set({ follow: "" });
     if (/^[np]$/i.test(key)) this.next(key.toLowerCase() === "n" ? 1 : -1);
   }
@@ -130,6 +136,8 @@ class Explorer {
   }
 
   pictures() {
+    const { position } = this.context.player;
+    this.experiments.forEach((one) => one.draw(position)); // a WebGL canvas can be read only in the turn it was drawn
     return this.experiments.flatMap(({ panels }) => [panels.forward.layersOf(), panels.backward.layersOf()]);
   }
 

@@ -48,6 +48,8 @@ export class Panel {
     this.width = 0;
     this.height = 0;
     this.position = 0;
+    /** Half of the window while points are drawn, 0 for the path's own. */
+    this.half = 0;
     this.said = "";
     this.drawnUnder = false;
     this.drawnOver = false;
@@ -77,6 +79,11 @@ export class Panel {
     this.draw(this.position);
   }
 
+  /** @param {boolean} busy whether an answer is waited for */
+  wait(busy) {
+    this.root.toggleAttribute("data-busy", busy);
+  }
+
   /** @param {number} position */
   draw(position) {
     this.position = position;
@@ -97,7 +104,7 @@ export class Panel {
    */
   drawImages(path, position) {
     const { width, height } = this;
-    drawMosaic(brush(this.under, width, height), path, position, width, height);
+    drawMosaic(brush(this.under, width, height), path, position, width, height, this.context.palette.rgb(this.words.colour));
     if (this.drawnOver) brush(this.over, width, height);
     this.drawnOver = false;
     this.drawParticles(path, path, position);
@@ -111,7 +118,7 @@ export class Panel {
   drawPoints(path, master, position) {
     this.drawParticles(path, master, position);
     const { width, height, layers, words, context: { palette } } = this;
-    const window = { width, height, half: master.halfAt(position) };
+    const window = { width, height, half: this.half || master.halfAt(position) };
     const dense = layers.includes("density") && this.field;
     if (dense || this.drawnUnder) {
       const pen = brush(this.under, width, height);
@@ -142,12 +149,13 @@ export class Panel {
     const { frame, share } = path.locate(position);
     const next = Math.min(frame + 1, path.frames - 1);
     const ratio = Math.min(devicePixelRatio || 1, 2);
-    const few = Math.max(1, Math.min(3.2, Math.sqrt(1400 / Math.max(1, path.count))));
+    const coarse = path.header.done === false;
+    const few = coarse ? 1.5 : Math.max(1, Math.min(3.2, Math.sqrt(1400 / Math.max(1, path.count))));
     const room = Math.max(0.8, Math.min(1.6, Math.min(this.width, this.height) / 480));
     const size = 3.6 * few * room * ratio;
     const { colour } = this.words;
     /** @type {[number, number]} */
-    const half = path.images ? [1, 1] : [master.halfAt(path.positions[frame]), master.halfAt(path.positions[next])];
+    const half = path.images ? [1, 1] : [this.half || master.halfAt(path.positions[frame]), this.half || master.halfAt(path.positions[next])];
     this.particles.draw({ frame, share, half, size, glow: palette.dark, alpha: palette.dark ? 0.5 : 0.62,
       first: palette.rgb(colour), second: palette.rgb(`${colour}-2`),
       width: Math.round(this.width * ratio), height: Math.round(this.height * ratio) });

@@ -42,7 +42,7 @@ export class Particles {
    */
   constructor(canvas) {
     const gl = canvas.getContext("webgl2", { alpha: true, antialias: false, premultipliedAlpha: true,
-      preserveDrawingBuffer: true, powerPreference: "high-performance" });
+      powerPreference: "high-performance" });
     if (!gl) throw new Error("no WebGL2");
     this.gl = gl;
     this.canvas = canvas;

@@ -5,10 +5,12 @@
 export class Path {
   /** @param {Frame} frame of kind "path" */
   constructor({ header, arrays }) {
-    const { times, states, images, view, entropy, items } = arrays;
+    const { times, states, images, mask, view, entropy, items } = arrays;
     const rising = times.data[0] <= times.data[times.data.length - 1];
     this.header = header;
     this.images = images ?? null;
+    /** @type {import("../types.js").Numbers|null} 1 where a coin is masked */
+    this.mask = mask && times.data[0] <= times.data[times.shape[0] - 1] ? mask.data : mask ? backwards(mask.data, times.shape[0]) : null;
     this.frames = times.shape[0];
     /** @type {number[]} */
     this.times = inOrder([...times.data], rising);
@@ -18,6 +20,8 @@ export class Path {
     this.entropy = entropy ? inOrder([...entropy.data], rising) : [];
     /** @type {Float32Array|null} the data themselves, x and y in turn */
     this.items = items ? /** @type {Float32Array} */ (items.data) : null;
+    /** Whether particle i of one frame is particle i of the next. */
+    this.kept = header.particles !== false;
     const body = states ?? images;
     /** How many numbers a frame holds. */
     this.width = body.data.length / this.frames;
@@ -48,7 +52,9 @@ export class Path {
    * @returns {{frame: number, share: number}}
    */
   locate(position) {
-    return bracket(this.positions, position);
+    const place = bracket(this.positions, position);
+    if (!this.kept) return { frame: Math.round(place.frame + place.share), share: 0 };
+    return place;
   }
 
   /**
@@ -56,7 +62,7 @@ export class Path {
    * @returns {number} the time on the process's clock
    */
   timeAt(position) {
-    return along(this.times, this.locate(position));
+    return along(this.times, bracket(this.positions, position));
   }
 
   /** @param {number} time */
@@ -70,7 +76,7 @@ export class Path {
    * @param {number} position
    */
   halfAt(position) {
-    const { frame, share } = this.locate(position);
+    const { frame, share } = bracket(this.positions, position);
     const [a, b] = [this.view[frame], this.view[Math.min(frame + 1, this.frames - 1)]];
     return a * (b / a) ** share;
   }

@@ -2,8 +2,9 @@
 
 import { choice } from "../chips.js";
 import { fill, h } from "../dom.js";
-import { familyLabel, parameterLabel, parseProcess, processLabel, writeProcess } from "../names.js";
+import { families, parameterLabel, parseProcess, processLabel, writeProcess } from "../names.js";
 import { slider } from "../slider.js";
+import { SolverChooser } from "./solver.js";
 
 /** @typedef {import("../types.js").Context} Context */
 /** @typedef {import("../types.js").State} State */
@@ -13,18 +14,22 @@ import { slider } from "../slider.js";
 /** A parameter's first value here, where the command line's would show little in the plane. */
 const FIRST = /** @type {Record<string, Record<string, number>>} */ ({ poisson: { D: 1 } });
 
+/** Parameters that few would move: they are folded away. */
+const REST = new Set(["sigma_min", "sigma_max", "box", "cells", "t_max", "births", "tau", "M", "factor", "hole"]);
+
 export class PhysicsChooser {
   /** @param {Context} context */
   constructor(context) {
     this.context = context;
     const { store, catalog } = context;
     this.groups = families(catalog.processes).map(([family, processes]) => {
-      const own = choice(familyLabel(family),
+      const own = choice(family,
         processes.map(({ name, summary }) => ({ value: name, text: processLabel(name), title: summary })),
         (name) => this.pick("process", name));
-      return { own, root: h("div", { class: "family" }, h("span", { class: "quiet" }, familyLabel(family)), own.root) };
+      return { own, root: h("div", { class: "family" }, h("span", { class: "quiet" }, family), own.root) };
     });
     this.first = new Parameters(context, "process");
+    this.solver = new SolverChooser(context);
     this.second = new Parameters(context, "compare");
     this.other = h("select", { class: "select", "aria-label": "Compare with",
       onchange: () => this.pick("compare", this.other.value) });
@@ -32,8 +37,7 @@ export class PhysicsChooser {
       ...catalog.processes.map(({ name }) => h("option", { value: name }, processLabel(name))));
     this.root = h("section", { class: "block" }, h("h3", {}, "Physics"),
       h("div", { class: "families" }, ...this.groups.map(({ root }) => root)),
-      this.first.root, this.other, this.second.root);
-    store.get();
+      this.first.root, this.solver.root, this.other, this.second.root);
   }
 
   /**
@@ -45,9 +49,10 @@ export class PhysicsChooser {
     const info = catalog.processes.find((one) => one.name === name);
     /** @type {Partial<State>} */
     const patch = { [key]: name && writeProcess(name, FIRST[name] ?? {}) };
-    if (key === "process") Object.assign(patch, { solver: "", follow: "" });
+    if (key === "process") Object.assign(patch, { solver: "", steps: 0, follow: "" });
     const images = "images" in store.get().data;
-    if (info && info.generates2d === false && !images) patch.data = { images: "digits" };
+    if (info && !info.generates2d && !images) patch.data = { images: "digits" };
+    if (info && !info.images && images) patch.data = { preset: "swissroll" };
     store.set(patch);
   }
 
@@ -56,11 +61,12 @@ export class PhysicsChooser {
    * @param {Set<string>} changed
    */
   update(state, changed) {
-    if (!["first", "process", "compare"].some((key) => changed.has(key))) return;
+    if (!["first", "process", "compare", "solver", "steps"].some((key) => changed.has(key))) return;
     const { name } = parseProcess(state.process);
     for (const { own } of this.groups) own.set(name);
     this.other.value = parseProcess(state.compare).name;
     this.first.show(state.process);
+    this.solver.show(state);
     this.second.show(state.compare);
   }
 }
@@ -99,18 +105,26 @@ class Parameters {
   /** @param {ProcessInfo} info */
   build(info) {
     this.setters.clear();
-    const lead = info.parameters.filter(({ name }) => !name.startsWith("sigma_"));
-    const rest = info.parameters.filter(({ name }) => name.startsWith("sigma_"));
+    const lead = info.parameters.filter(({ name }) => !REST.has(name));
+    const rest = info.parameters.filter(({ name }) => REST.has(name));
     fill(this.root,
       h("p", { class: "prose" }, info.summary),
       ...lead.map((one) => this.control(one)),
-      rest.length > 0 && h("details", {}, h("summary", { class: "quiet" }, "Range of the noise"), ...rest.map((one) => this.control(one))));
+      rest.length > 0 && h("details", {}, h("summary", { class: "quiet" }, "More"), ...rest.map((one) => this.control(one))));
   }
 
   /** @param {Parameter} parameter */
   control(parameter) {
     const { name, kind, low = 0, high = 1, log, choices = [] } = parameter;
     const [symbol, words] = parameterLabel(name);
+    if (kind === "choice" && choices.length > 4) {
+      const select = h("select", { class: "select", "aria-label": words, onchange: () => this.change(name, select.value) },
+        ...choices.map((one) => h("option", { value: String(one) }, String(one).replaceAll("_", " "))));
+      this.setters.set(name, (value) => {
+        select.value = String(value);
+      });
+      return select;
+    }
     if (kind === "choice") {
       const own = choice(words, choices.map((one) => ({ value: String(one), text: String(one) })),
         (value) => this.change(name, value), "segments");
@@ -132,15 +146,4 @@ class Parameters {
     const { name, values } = parseProcess(store.get()[this.key]);
     store.set({ [this.key]: writeProcess(name, { ...values, [parameter]: value }) });
   }
-}
-
-/**
- * @param {ProcessInfo[]} processes
- * @returns {[string, ProcessInfo[]][]}
- */
-function families(processes) {
-  /** @type {Map<string, ProcessInfo[]>} */
-  const groups = new Map();
-  for (const info of processes) groups.set(info.family, [...(groups.get(info.family) ?? []), info]);
-  return [...groups];
 }
