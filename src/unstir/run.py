@@ -301,6 +301,43 @@ class Run:
             names=self.classes,
         )
 
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write what sampling needs into a new folder, with a model card; `from_pretrained` opens it.
+
+        Raises:
+            InputError: a folder that holds something, or a full disk.
+        """
+        from unstir.interop import export
+
+        return export(self, folder, "hub")
+
+    def push_to_hub(self, repository: str, **options: Any) -> str:  # noqa: ANN401  # huggingface_hub's
+        """Upload what `save_pretrained` writes to the Hugging Face hub; give the commit's address.
+
+        Args:
+            repository: `owner/name`; made where there is none.
+            options: huggingface_hub's own, such as `private`, `token`, `commit_message`.
+        """
+        from unstir.interop.hub import HubRun
+
+        return str(HubRun.of(self, repository).push_to_hub(repository, **options))
+
+    @staticmethod
+    def from_pretrained(name: str | Path, **options: Any) -> Run:  # noqa: ANN401  # huggingface_hub's
+        """A run from a folder, or by `owner/name` from the Hugging Face hub.
+
+        Args:
+            name: see there.
+            options: huggingface_hub's own, such as `revision`, `token`, `local_files_only`.
+
+        Raises:
+            InputError: what is there is no run, or damaged.
+        """
+        from unstir.interop.hub import HubRun
+
+        found: Run = HubRun.from_pretrained(str(name), **options).run
+        return found
+
 
 def load(
     path: str | Path, *, network: nn.Module | None = None, device: str = "auto", step_weights: str = "ema"

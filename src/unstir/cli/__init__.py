@@ -29,6 +29,7 @@ _VERBS = (
     "verify",
     "picture",
     "lab",
+    "export",
 )
 
 for _verb in _VERBS:

@@ -109,6 +109,8 @@ def load_checkpoint(
     for at, path in found:
         try:
             tensors, state = _read(path, at)
+            if state.get("shared") and "optimizer" in (like or {}):
+                raise InputError("was shared without what resuming needs")
             for name, group in (like or {}).items():
                 _check_shapes(f"{name}.safetensors", tensors[name], group, partly=name == "optimizer")
         except InputError as error:
