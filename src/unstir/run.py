@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -146,9 +146,49 @@ class Run:
         Raises:
             InputError: an argument out of range, or a field that gives values that are not finite.
         """
+        walk = self.sample_steps(
+            n,
+            label=label,
+            guidance=guidance,
+            guidance_interval=guidance_interval,
+            guide=guide,
+            solver=solver,
+            steps=steps,
+            times=times,
+            seed=seed,
+            first=first,
+            batch=batch,
+            start=start,
+        )
+        x = self.process.observed(gather(n, walk, watch))
+        if not bool(x.isfinite().all()):
+            raise InputError(f"run {self.path}: its field gives values that are not finite; train it again")
+        return self.scaling.to_data(x)
+
+    def sample_steps(
+        self,
+        n: int,
+        *,
+        label: Asked | None = None,
+        guidance: float | None = None,
+        guidance_interval: tuple[float, float] | None = None,
+        guide: Run | None = None,
+        solver: Solver[Any] | str | None = None,
+        steps: int | None = None,
+        times: Sequence[float] | str | None = None,
+        seed: int = 0,
+        first: int = 0,
+        batch: int = _MODEL_BATCH,
+        start: Tensor | None = None,
+    ) -> Iterator[Progress]:
+        """Every step of every batch of `sample`, which has the same arguments, in model units.
+
+        Raises:
+            InputError: an argument out of range.
+        """
         device = next(self.field.parameters()).device
         labels = self.labels(n, label=label, seed=seed, first=first, given=start is not None)
-        walk = sample_steps(
+        return sample_steps(
             self.process,
             self._guided(guidance, guidance_interval, guide, labels),
             n,
@@ -163,10 +203,6 @@ class Run:
             start=None if start is None else self.scaling.to_model(start),
             device=device,
         )
-        x = self.process.observed(gather(n, walk, watch))
-        if not bool(x.isfinite().all()):
-            raise InputError(f"run {self.path}: its field gives values that are not finite; train it again")
-        return self.scaling.to_data(x)
 
     def _guided(
         self,

@@ -30,6 +30,11 @@ _KINDS = {
     "hello": "unstir.lab.hello:Hello",
     "path": "unstir.lab.path:Path",
     "cancel": "unstir.lab.requests:Cancel",
+    "coins": "unstir.lab.topics.coins:Coins",
+    "entropy": "unstir.lab.topics.entropy:Entropy",
+    "hemisphere": "unstir.lab.topics.hemisphere:Hemisphere",
+    "rod": "unstir.lab.topics.rod:Rod",
+    "train": "unstir.lab.topics.train:Train",
 }
 
 
