@@ -1,8 +1,12 @@
-"""What all tests share: the device, one thread, refusals in one line, and the mixture that is the oracle."""
+"""What all tests share: one device and thread, refusals, a full disk, and the mixture that is the oracle."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +16,8 @@ from unstir.fields import MixtureField
 from unstir.physics import LinearProcess
 
 Refused = Callable[..., str]
+FullDisk = Callable[[int], AbstractContextManager[None]]
+Listing = Callable[[Path], list[str]]
 Mixture = Callable[[LinearProcess, int], MixtureField]
 
 
@@ -42,6 +48,32 @@ def refused() -> Refused:
         return message
 
     return call
+
+
+@pytest.fixture
+def full_disk() -> FullDisk:
+    """No file can grow above so many bytes: the system refuses the write, as a full disk does."""
+
+    @contextlib.contextmanager
+    def limit(size: int) -> Iterator[None]:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limit
+
+
+@pytest.fixture
+def listing() -> Listing:
+    """All files and folders below one, hidden ones too."""
+
+    def everything(folder: Path) -> list[str]:
+        return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+    return everything
 
 
 @pytest.fixture(scope="session")

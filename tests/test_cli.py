@@ -621,7 +621,7 @@ def test_a_full_disk_is_one_line_and_status_2(place: Path, moons: Path) -> None:
     assert (trained.status, trained.out) == (2, "")
     assert trained.err.splitlines()[-1].startswith("error: cannot write run/checkpoints/step-000002: ")
     assert sampled.status == 2
-    assert sampled.err.splitlines()[-1].startswith("error: a.npz cannot be written (File too large)")
+    assert sampled.err.splitlines()[-1].startswith("error: cannot write a.npz: the file would be too large")
     assert not Path("a.npz").exists()
     # With space again the run goes on.
     assert call("train", "--resume", "--out", "run").status == 0

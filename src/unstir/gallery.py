@@ -9,7 +9,7 @@ from torch import Tensor
 
 from unstir.data import Dataset
 from unstir.run import Run
-from unstir.train.storage import explained, json_text, write_text
+from unstir.train.storage import json_text, write_text
 
 if TYPE_CHECKING:
     from unstir.measure import Evaluation, TextEvaluation
@@ -26,8 +26,7 @@ def write_gallery(
     made = []
     if run.info.kind == "image":
         made.append(save_samples(folder / "samples.png", samples[:64]))
-        with explained(folder / "nearest.png"):
-            made.append(nearest_picture(samples[:16], train.values, folder / "nearest.png"))
+        made.append(nearest_picture(samples[:16], train.values, folder / "nearest.png"))
     elif run.info.kind == "text":
         made.append(save_samples(folder / "samples.txt", samples))
     elif run.info.kind == "signal":

@@ -50,3 +50,9 @@ def test_refusals(array: np.ndarray, words: str, refused: Refused) -> None:
     message = refused(labels.from_array, array, 3, "f.npz, array 'y',")
     assert message.startswith("f.npz, array 'y', h")
     assert words in message
+
+
+def test_numbers_of_any_length_have_their_order() -> None:
+    """Python makes no number of a text of more than 4,300 digits."""
+    names = ["a" + "9" * 5000, "a1" + "0" * 5000, "a12"]
+    assert sorted(names, key=natural_key) == [names[2], names[0], names[1]]

@@ -163,3 +163,19 @@ def test_a_cut_zip_is_refused(tmp_path: Path, refused: Refused) -> None:
     np.savez(path, x=TABLE)
     path.write_bytes(path.read_bytes()[:-30])
     assert f"{path} is no whole .npz file" in refused(read_npz, path, "x")
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("letter", [0x110000, 0xFFFFFFFF, 0xD800])
+def test_text_that_is_none_is_refused(tmp_path: Path, refused: Refused, order: str, letter: int) -> None:
+    """NumPy makes strings of it that Python itself breaks on."""
+    stream = io.BytesIO()
+    np.save(stream, np.array(["cat", "dog"], dtype=f"{order}U3"))
+    names = np.array([[0x63, 0x61, letter], [0x64, 0x6F, 0x67]], dtype=f"{order}u4").tobytes()
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("labels.npy", stream.getvalue()[:-24] + names)
+        stream = io.BytesIO()
+        np.save(stream, IMAGES)
+        archive.writestr("x.npy", stream.getvalue())
+    message = refused(read_npz, tmp_path / "x.npz", "x")
+    assert f"array 'labels' holds text with the letter 0x{letter:x}, which is none" in message

@@ -1,13 +1,9 @@
-"""What the training tests share: a tiny configuration, a full disk, and what a folder holds."""
+"""What the training tests share: a tiny configuration."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import resource
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,8 +13,6 @@ from unstir.data import Dataset
 from unstir.train import TrainConfig, make_config
 
 Config = Callable[..., TrainConfig]
-FullDisk = Callable[[int], AbstractContextManager[None]]
-Listing = Callable[[Path], list[str]]
 
 
 @pytest.fixture(autouse=True)
@@ -46,29 +40,3 @@ def points() -> Dataset:
     return Dataset(
         "circle", "table", torch.stack([angle.cos(), 100 + 3 * angle.sin()], 1), columns=("a", "b")
     )
-
-
-@pytest.fixture
-def full_disk() -> FullDisk:
-    """No file can grow above so many bytes: the system refuses the write, as a full disk does."""
-
-    @contextlib.contextmanager
-    def limit(size: int) -> Iterator[None]:
-        before = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-        try:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-    return limit
-
-
-@pytest.fixture
-def listing() -> Listing:
-    """All files and folders below one, hidden ones too."""
-
-    def everything(folder: Path) -> list[str]:
-        return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
-
-    return everything

@@ -261,7 +261,7 @@ def test_a_crash_on_the_way_leaves_the_older_ones(
     def crash(*_args: object, **_options: object) -> None:
         raise CrashError
 
-    target = {"rename": (Path, "rename"), "fsync": (os, "fsync"), "manifest": (json, "dumps")}[what]
+    target = {"rename": (os, "replace"), "fsync": (os, "fsync"), "manifest": (json, "dumps")}[what]
     monkeypatch.setattr(*target, crash)
     with pytest.raises(CrashError):
         save(tmp_path, 20)

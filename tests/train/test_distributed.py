@@ -112,7 +112,7 @@ def test_a_killed_process_leaves_a_whole_checkpoint(
     assert "InputError: launch: another process of it has ended" in (troop / "stderr").read_text()
     assert not any(ends(troop, after))
     assert load_checkpoint(troop / name).passed_over == ()
-    assert not [path for path in (troop / name).rglob("*") if path.name.endswith((".part", ".damaged"))]
+    assert not [path for path in (troop / name).rglob("*") if path.name.endswith((".tmp", ".damaged"))]
     near(load_checkpoint(troop / name).tensors, load_checkpoint(troop / "one" / "edm").tensors)
 
 

@@ -36,7 +36,7 @@ def test_a_run_that_is_killed_again_and_again(tmp_path: Path) -> None:
             assert torch.equal(value, killed.tensors[name][key]), (name, key)
     # Nothing half-written is left, and no more than two checkpoints.
     left = [path.name for path in (tmp_path / "killed").rglob("*")]
-    assert not [name for name in left if name.endswith((".part", ".damaged"))]
+    assert not [name for name in left if name.endswith((".tmp", ".damaged"))]
     assert sorted(name for name in left if name.startswith("step-")) == ["step-000039", "step-000040"]
     lines = (tmp_path / "killed" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == list(range(1, 41))

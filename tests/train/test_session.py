@@ -195,7 +195,7 @@ def test_killed_before_the_first_checkpoint_it_begins_again(
     for _ in range(5):
         next(walk)
     walk.close()  # type: ignore[attr-defined]  # no more than a kill would leave, and a bit of what it may
-    (tmp_path / "run" / "checkpoints" / ".step-000005.1.new.part").mkdir(parents=True)
+    (tmp_path / "run" / "checkpoints" / ".unstir-0badcafe-1-00000000.tmp").mkdir(parents=True)
     with (tmp_path / "run" / "metrics.jsonl").open("a") as file:
         file.write('{"step": 6, "lo')
     this = resume(tmp_path / "run", points)
@@ -203,7 +203,7 @@ def test_killed_before_the_first_checkpoint_it_begins_again(
     train(this)
     assert noted(tmp_path / "run") == list(range(1, 31))
     assert_same(tmp_path / "straight", tmp_path / "run")
-    assert not [name for name in listing(tmp_path / "run") if name.endswith(".part")]
+    assert not [name for name in listing(tmp_path / "run") if name.endswith(".tmp")]
 
 
 def test_a_finished_run_resumes_to_nothing_and_keeps_its_checkpoint(
@@ -345,7 +345,7 @@ def test_a_disk_that_fills_up_in_training_keeps_what_there_is(
         "the file would be too large for this disk; free some space"
     )
     assert checkpoints(tmp_path / "run") == ["step-000012", "step-000013"]
-    assert not [name for name in listing(tmp_path / "run") if ".part" in name]
+    assert not [name for name in listing(tmp_path / "run") if ".tmp" in name]
     train(resume(tmp_path / "run", points))
     assert_same(tmp_path / "straight", tmp_path / "run")
 

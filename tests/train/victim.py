@@ -27,16 +27,16 @@ STEPS = 40
 # Each call of these, counted from the beginning of a part: that of the number kills.
 MOMENTS: list[tuple[object, str, int]] = [
     (os, "fsync", 1),  # data.json is being written
-    (os, "fsync", 3),  # config.yaml is
-    (os, "fsync", 7),  # the first checkpoint is
-    (Path, "rename", 1),  # it is about to appear
-    (Path, "rename", 2),
+    (os, "fsync", 4),  # config.yaml is
+    (os, "fsync", 12),  # the first checkpoint is
+    (os, "replace", 3),  # it is about to appear
+    (os, "replace", 4),
     (os, "fsync", 20),
-    (shutil, "rmtree", 9),  # an old one is about to go
-    (Path, "replace", 1),  # the metrics are being cut
+    (shutil, "rmtree", 1),  # an old one is about to go
+    (os, "replace", 1),  # the metrics are being cut
     (Path, "mkdir", 4),
     (Path, "write_text", 5),  # a manifest is about to be written
-    (Path, "rename", 5),
+    (os, "replace", 5),
 ]
 CHANCE = 4  # kills at times of chance
 

@@ -50,7 +50,6 @@ def evaluate(
     from unstir.measure import Evaluation, feature_space, nearest_picture
     from unstir.run import load
     from unstir.train.cluster import joined, leave
-    from unstir.train.storage import explained
 
     cluster = joined()
     if not samples.exists():
@@ -90,8 +89,7 @@ def evaluate(
     asked, names = (None, ()) if run is None else (run.labels(n, seed=seed), run.classes)
     evaluation = compare(values, train, heldout, features=space, seed=seed, asked=asked, names=names)
     if picture is not None:
-        with explained(picture):
-            nearest_picture(values[:16], train.values, picture)
+        nearest_picture(values[:16], train.values, picture)
     if as_json:
         print_json(evaluation.to_dict() | ({} if report is None else {"baselines": report.to_dict()}))
         return

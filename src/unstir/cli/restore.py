@@ -72,9 +72,10 @@ def restore(
 ) -> None:
     """Restore degraded images: by a bridge, or by any linear process and a task."""
     from unstir.data import check_target, save_samples
+    from unstir.data.picture import png_bytes
     from unstir.restore import bridge_of, coverage, linear_of, psnr, rows_picture
     from unstir.run import load
-    from unstir.train.storage import explained
+    from unstir.train.storage import write_bytes
 
     opened = load(run, device=device)
     say_passed_over(opened)
@@ -94,8 +95,7 @@ def restore(
         )
     check_target(target, (restored.shape[0] * restored.shape[1], *restored.shape[2:]))
     path = save_samples(target, restored.flatten(0, 1))
-    with explained(rows):
-        rows_picture(given, restored[:, 0], *([] if clean is None else [clean])).save(rows)
+    write_bytes(rows, png_bytes(rows_picture(given, restored[:, 0], *([] if clean is None else [clean]))))
     report = {"out": str(path), "picture": str(rows), "n": len(given)}
     figures = {}
     if clean is not None:

@@ -22,13 +22,19 @@ MAX_CLASSES = 100_000
 Labels = tuple[Tensor, tuple[str, ...]]
 
 
-def natural_key(text: str) -> tuple[tuple[str | int, ...], str]:
+def natural_key(text: str) -> tuple[tuple[str | tuple[int, str], ...], str]:
     """The key that sorts `image2` before `image10`, the same on every machine."""
     parts = re.split(r"([0-9]+)", text.casefold())
-    return tuple(int(part) if i % 2 else part for i, part in enumerate(parts)), text
+    # Numbers as their length and digits: Python turns no text of thousands of digits into a number.
+    return tuple(_rank(part) if i % 2 else part for i, part in enumerate(parts)), text
 
 
-def path_key(parts: Sequence[str]) -> list[tuple[tuple[str | int, ...], str]]:
+def _rank(digits: str) -> tuple[int, str]:
+    significant = digits.lstrip("0")
+    return len(significant), significant
+
+
+def path_key(parts: Sequence[str]) -> list[tuple[tuple[str | tuple[int, str], ...], str]]:
     """The key that sorts paths, given in parts, naturally and folder by folder."""
     return [natural_key(part) for part in parts]
 

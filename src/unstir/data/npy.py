@@ -133,8 +133,17 @@ def _read(stream: IO[bytes], size: int, what: str) -> Array:
             raise InputError(f"{what} is cut short after {size_text(filled)}: copy or save it again")
         view[filled : filled + len(piece)] = piece
         filled += len(piece)
+    if dtype.kind == "U":
+        _check_text(np.frombuffer(buffer, dtype=dtype.byteorder + "u4"), what)
     flat = np.frombuffer(buffer, dtype=dtype, count=math.prod(shape))
     return flat.reshape(shape, order="F" if fortran else "C")
+
+
+def _check_text(codes: Array, what: str) -> None:
+    """NumPy makes texts of any numbers, also of those that are no letters, and Python breaks on them."""
+    strange = codes[(codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))]
+    if len(strange):
+        raise InputError(f"{what} holds text with the letter 0x{strange[0]:x}, which is none: save it again")
 
 
 def _header(stream: IO[bytes], what: str) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:

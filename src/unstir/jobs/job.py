@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import secrets
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -26,7 +25,7 @@ from typing import IO, Any
 from unstir.data import Dataset
 from unstir.data.formats import Format
 from unstir.data.target import check_place
-from unstir.data.whole import SCRATCH, remove, sync, write_file
+from unstir.data.whole import SCRATCH, clear, discard, placed, remove, sync, write_file
 from unstir.data.wording import quoted, reason, shown
 from unstir.errors import InputError
 
@@ -75,7 +74,6 @@ class Job:
 
     def __post_init__(self) -> None:
         self.folder = folder_of(self.target)
-        self._old = self.target.with_name(f".{self.target.name}.parts.old")
         self._lock: IO[bytes] | None = None
 
     def open(self, record: Record) -> list[int] | None:
@@ -92,7 +90,7 @@ class Job:
                 or the target or the folder cannot be written.
         """
         with self._written():
-            remove(self._old)
+            clear(self.target.absolute().parent)
             if self.folder.is_dir():
                 self._take()
                 self._compare(record)
@@ -180,8 +178,7 @@ class Job:
 
     def discard(self) -> None:
         """Remove the folder: it is there with all that is in it, or not at all."""
-        os.replace(self.folder, self._old)
-        remove(self._old)
+        discard(self.folder)
 
     def _part(self, k: int) -> Path:
         return self.folder / f"part-{k:06d}"
@@ -265,14 +262,8 @@ class Job:
 
     def _write(self, name: str, content: bytes) -> None:
         """Write a file of the folder, whole or not at all, whoever writes the same one elsewhere."""
-        scratch = self.folder / f"{name}-{secrets.token_hex(8)}{SCRATCH}"
-        try:
+        with placed(self.folder / name) as scratch:
             write_file(scratch, content)
-            os.replace(scratch, self.folder / name)
-        finally:
-            with suppress(OSError):
-                remove(scratch)
-        sync(self.folder)
 
     @contextmanager
     def _written(self) -> Iterator[None]:

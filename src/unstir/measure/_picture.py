@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
+
+from unstir.data.picture import png_bytes
+from unstir.data.whole import write_bytes
 
 PAPER, INK, FAINT, WARN, EDGE = "#ffffff", "#1d2733", "#5b6774", "#b3261e", "#c9d1d9"
 TILE, COLUMNS, WIDTH, MAX_WIDTH = 80, 8, 640, 1400
@@ -62,17 +64,12 @@ def draw_pairs(
 
 
 def save_png(image: Image.Image, path: Path) -> None:
-    """Write beside `path` under a temporary name, then rename over it; a failure leaves nothing behind."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            image.save(file, format="PNG")
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    """Write a picture, whole or not at all.
+
+    Raises:
+        InputError: the disk is full or may not be written to.
+    """
+    write_bytes(path, png_bytes(image))
 
 
 def _caption(percent: float) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 from unstir.data.load import Source
+from unstir.data.whole import write_bytes
 from unstir.picture.registry import parse, pictures, view_of
 
 
@@ -22,14 +24,15 @@ def write(
         partner: a second data set, for processes that take one.
 
     Raises:
-        InputError: an unknown process, or data that it cannot take.
+        InputError: an unknown process, data that it cannot take, or a folder that cannot be written to.
     """
     view = view_of(parse(process), data, partner)
     for picture in pictures(view):
         figure = picture.draw(view)
-        folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{slug(view.bare.name)}-{picture.name}.png"
-        figure.savefig(path)
+        stream = BytesIO()
+        figure.savefig(stream, format="png")
+        write_bytes(path, stream.getvalue())
         yield path
 
 

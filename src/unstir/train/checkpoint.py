@@ -10,16 +10,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from unstir.data.whole import discard, explained, new_folder
 from unstir.errors import InputError
-from unstir.train.storage import explained, new_folder
 
 _KEPT = 2
 _LARGEST_JSON = 1_000_000  # bytes
@@ -73,7 +73,8 @@ def save_checkpoint(
         (temporary / "manifest.json").write_text(json.dumps(manifest, indent=1))
     others = [old for _, old in _list(folder) if old != target]
     for old in others[_KEPT - 1 :]:
-        shutil.rmtree(old, ignore_errors=True)
+        with suppress(OSError):
+            discard(old)
     return target
 
 
@@ -132,7 +133,8 @@ def set_aside(run: Path, step: int) -> None:
         if later > step:
             target = path.with_name(f"{path.name}.damaged")
             with explained(target):
-                shutil.rmtree(target, ignore_errors=True)
+                if target.exists():
+                    discard(target)
                 path.rename(target)
 
 

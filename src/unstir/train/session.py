@@ -48,7 +48,7 @@ from unstir.train.loop import Trainer, TrainStep
 from unstir.train.machine import choose_device, has_fast_bfloat16, using_threads
 from unstir.train.optimizer import USUAL_LR
 from unstir.train.source import as_read, read_data
-from unstir.train.storage import clear_parts, explained, write_text
+from unstir.train.storage import clear, explained, write_text
 from unstir.train.tracking import check_tracker, tracking
 
 _METRICS_EVERY = 0.5  # seconds
@@ -292,7 +292,7 @@ def _tidy(path: Path, step: int) -> None:
     """Put out of the way what a run left that goes on from `step`."""
     set_aside(path, step)
     for folder in (path, path / "checkpoints"):
-        clear_parts(folder)
+        clear(folder, alone=True)
     _cut_metrics(path / "metrics.jsonl", step)
 
 
