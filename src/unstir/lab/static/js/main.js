@@ -23,6 +23,10 @@ const { link, catalog } = connect();
 /** @type {{name: string, mounted: import("./types.js").Mounted}|null} */
 let shown = null;
 
+byId("skip").addEventListener("click", (event) => {
+  event.preventDefault(); // what follows "#" is the state
+  byId("view").focus();
+});
 player.position = store.get().t;
 player.speed = store.get().speed;
 

@@ -55,6 +55,14 @@ export function families(processes) {
   return [...groups, /** @type {[string, T[]]} */ (["Others", rest])].filter(([, members]) => members.length > 0);
 }
 
+/**
+ * @param {string} name of a process
+ * @returns {string} the group that it stands in, "" where none
+ */
+export function groupOf(name) {
+  return FAMILIES.find(([, names]) => names.includes(name))?.[0] ?? "";
+}
+
 /** @param {string} name */
 export function dataLabel(name) {
   return DATA[name] ?? name;

@@ -27,7 +27,7 @@ export function slider({ label, low, high, value, log = false, whole = false, sh
   const read = () => {
     const share = Number(input.value) / STEPS;
     const raw = log ? low * (high / low) ** share : low + (high - low) * share;
-    return whole ? Math.round(raw) : Number(raw.toPrecision(3));
+    return Math.min(high, Math.max(low, whole ? Math.round(raw) : Number(raw.toPrecision(3))));
   };
   const told = (/** @type {number} */ now) => {
     const share = log ? Math.log(now / low) / Math.log(high / low) : (now - low) / (high - low);

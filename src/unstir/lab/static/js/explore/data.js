@@ -37,7 +37,7 @@ export class DataChooser {
       own("word", "Word", () => this.openWord()),
       own("picture", "Picture", () => this.file.click()),
       own("numbers", "Numbers", () => this.paste()));
-    this.root = h("section", { class: "block" }, h("h3", {}, "Data"), this.presets.root, this.ways, this.wordRow, this.own, this.file);
+    this.root = h("section", { class: "block" }, h("h2", { class: "eyebrow" }, "Data"), this.presets.root, this.ways, this.wordRow, this.own, this.file);
     addEventListener("dragover", (event) => event.preventDefault());
     addEventListener("drop", (event) => {
       event.preventDefault();

@@ -100,7 +100,8 @@ export class Experiment {
     const { layers, data, field } = store.get();
     const master = this.paths.forward ?? this.paths.backward;
     if (!master || master.images || this.fieldBusy) return;
-    const [arrows, density] = [layers.includes("arrows"), layers.includes("density")];
+    const arrows = layers.includes("arrows");
+    const density = layers.includes("density") || layers.includes("potential");
     if (!arrows && !density) return;
     const time = master.timeAt(player.position);
     const fine = !player.playing;
@@ -117,7 +118,6 @@ export class Experiment {
       if (this.live) this.askField();
     };
     this.request("field", "field", args, (frame) => {
-      frame.header.half = half;
       for (const panel of Object.values(this.panels)) panel.field = frame;
       this.draw(player.position);
       if (frame.header.done !== false) free();

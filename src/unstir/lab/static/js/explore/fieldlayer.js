@@ -3,6 +3,9 @@
 /** @typedef {import("../palette.js").Palette} Palette */
 /** @typedef {import("../types.js").Frame} Frame */
 /** @typedef {import("./path.js").Path} Path */
+/** @typedef {[number, number, number]} Colour red, green and blue in 0…1 */
+
+const BANDS = 14; // of the potential
 
 /**
  * A window on the plane: model units to CSS pixels, y upwards.
@@ -30,29 +33,61 @@ export function place({ width, height, half }, x, y) {
  * @param {CanvasRenderingContext2D} pen
  * @param {Window} window
  * @param {Frame} field
- * @param {[number, number, number]} colour
+ * @param {Colour} colour
  * @param {number} most opacity
  */
 export function drawDensity(pen, window, field, colour, most) {
   const { density } = field.arrays;
   if (!density) return;
-  const [rows, columns] = density.shape;
-  const values = density.data;
+  let high = -Infinity;
+  for (const value of density.data) if (value > high) high = value;
+  // The root of the density: tails are seen, and peaks do not hide them.
+  drawCells(pen, window, field, density, colour, (value) => Math.exp(0.45 * (value - high)) * most);
+}
+
+/**
+ * The potential in bands, of which each covers as much of the window as the next: their edges are equipotentials.
+ *
+ * @param {CanvasRenderingContext2D} pen
+ * @param {Window} window
+ * @param {Frame} field
+ * @param {Colour} colour
+ * @param {number} most opacity
+ */
+export function drawPotential(pen, window, field, colour, most) {
+  const { potential } = field.arrays;
+  if (!potential) return;
+  const sorted = Float32Array.from(potential.data).sort();
+  const edges = Array.from({ length: BANDS - 1 }, (_, i) => sorted[Math.floor(((i + 1) * sorted.length) / BANDS)]);
+  drawCells(pen, window, field, potential, colour, (value) => {
+    let band = 0;
+    while (band < edges.length && value >= edges[band]) band++;
+    return ((band + (band % 2) * 0.6) / BANDS) * most;
+  });
+}
+
+/**
+ * @param {CanvasRenderingContext2D} pen
+ * @param {Window} window
+ * @param {Frame} field
+ * @param {import("../types.js").NumberArray} cells rows from below
+ * @param {Colour} colour
+ * @param {(value: number) => number} opacity
+ */
+function drawCells(pen, window, field, cells, colour, opacity) {
+  const [rows, columns] = cells.shape;
   const canvas = new OffscreenCanvas(columns, rows);
   const brush = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
   const pixels = brush.createImageData(columns, rows);
-  let high = -Infinity;
-  for (const value of values) if (value > high) high = value;
   const [r, g, b] = colour.map((x) => Math.round(x * 255));
-  for (let i = 0; i < values.length; i++) {
-    // The root of the density: tails are seen, and peaks do not hide them.
-    const alpha = Math.exp(0.45 * (values[i] - high)) * most;
+  for (let i = 0; i < cells.data.length; i++) {
     const row = rows - 1 - Math.floor(i / columns);
-    pixels.data.set([r, g, b, Math.round(alpha * 255)], 4 * (row * columns + (i % columns)));
+    pixels.data.set([r, g, b, Math.round(opacity(cells.data[i]) * 255)], 4 * (row * columns + (i % columns)));
   }
   brush.putImageData(pixels, 0, 0);
-  const [left, top] = place(window, -field.header.half, field.header.half);
-  const [right, bottom] = place(window, field.header.half, -field.header.half);
+  const { half } = field.header;
+  const [left, top] = place(window, -half, half);
+  const [right, bottom] = place(window, half, -half);
   pen.imageSmoothingEnabled = true;
   pen.imageSmoothingQuality = "high";
   pen.drawImage(canvas, left, top, right - left, bottom - top);

@@ -2,6 +2,7 @@
 
 import { choice, several } from "../chips.js";
 import { h } from "../dom.js";
+import { groupOf, parseProcess } from "../names.js";
 import { slider } from "../slider.js";
 
 /** @typedef {import("../types.js").Context} Context */
@@ -11,6 +12,7 @@ const LAYERS = [
   { value: "arrows", text: "Arrows", title: "Where the flow goes (1)" },
   { value: "lines", text: "Flow lines", title: "Lines of the exact flow (2)" },
   { value: "density", text: "Density", title: "How likely each place is (3)" },
+  { value: "potential", text: "Potential", title: "Height in the charges' field" },
   { value: "items", text: "The data", title: "The points themselves (4)" },
 ];
 const FIELDS = [
@@ -27,7 +29,7 @@ export class LayerChooser {
     const most = catalog.limits.particles ?? 5000;
     this.count = slider({ label: ["Particles"], low: 1, high: most, value: store.get().n, log: true, whole: true,
       show: (n) => n.toLocaleString("en"), onChange: (n) => store.set({ n }) });
-    this.root = h("section", { class: "block" }, h("h3", {}, "See"), this.layers.root, this.fieldRow, this.count.root);
+    this.root = h("section", { class: "block" }, h("h2", { class: "eyebrow" }, "See"), this.layers.root, this.fieldRow, this.count.root);
   }
 
   /**
@@ -38,6 +40,10 @@ export class LayerChooser {
     const images = "images" in state.data;
     this.layers.set(state.layers);
     this.layers.root.hidden = images;
+    const charged = groupOf(parseProcess(state.process).name) === "Charges";
+    for (const chip of /** @type {NodeListOf<HTMLElement>} */ (this.layers.root.querySelectorAll("[data-value=potential]"))) {
+      chip.hidden = !charged && !state.layers.includes("potential");
+    }
     this.count.root.hidden = images;
     this.fieldRow.hidden = !images && state.field === "exact";
     this.fields.set(state.field);

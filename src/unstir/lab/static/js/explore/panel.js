@@ -2,7 +2,7 @@
 
 import { brush, h } from "../dom.js";
 import { number } from "../names.js";
-import { drawArrows, drawDensity, drawItems, drawLines, drawTrail } from "./fieldlayer.js";
+import { drawArrows, drawDensity, drawItems, drawLines, drawPotential, drawTrail } from "./fieldlayer.js";
 import { drawMosaic } from "./mosaic.js";
 import { Particles } from "./particles.js";
 
@@ -119,12 +119,14 @@ export class Panel {
     this.drawParticles(path, master, position);
     const { width, height, layers, words, context: { palette } } = this;
     const window = { width, height, half: this.half || master.halfAt(position) };
-    const dense = layers.includes("density") && this.field;
-    if (dense || this.drawnUnder) {
+    const under = this.field && (layers.includes("density") || layers.includes("potential"));
+    if (under || this.drawnUnder) {
       const pen = brush(this.under, width, height);
-      if (dense) drawDensity(pen, window, dense, palette.rgb(words.colour), palette.dark ? 0.5 : 0.42);
+      const [colour, most] = [palette.rgb(words.colour), palette.dark ? 0.5 : 0.42];
+      if (this.field && layers.includes("density")) drawDensity(pen, window, this.field, colour, most);
+      if (this.field && layers.includes("potential")) drawPotential(pen, window, this.field, colour, most);
     }
-    this.drawnUnder = Boolean(dense);
+    this.drawnUnder = Boolean(under);
     const over = (layers.includes("arrows") && this.field) || (layers.includes("lines") && this.lines) ||
       (layers.includes("items") && path.items) || this.follow >= 0;
     if (over || this.drawnOver) {

@@ -35,7 +35,7 @@ export class PhysicsChooser {
       onchange: () => this.pick("compare", this.other.value) });
     fill(this.other, h("option", { value: "" }, "Compare with…"),
       ...catalog.processes.map(({ name }) => h("option", { value: name }, processLabel(name))));
-    this.root = h("section", { class: "block" }, h("h3", {}, "Physics"),
+    this.root = h("section", { class: "block" }, h("h2", { class: "eyebrow" }, "Physics"),
       h("div", { class: "families" }, ...this.groups.map(({ root }) => root)),
       this.first.root, this.solver.root, this.other, this.second.root);
   }
