@@ -81,7 +81,7 @@ class Explorer {
       for (const panel of panels) {
         panel.layers = state.layers;
         panel.title.textContent = this.experiments.length > 1 ? processTitle(one.process(state)) : "";
-        panel.stage.setAttribute("aria-label",
+        panel.middle.setAttribute("aria-label",
           `${panel.words.title}, ${panel.words.way}: particles under ${processTitle(one.process(state))}`);
       }
       const [letter, index] = state.follow.split(":");

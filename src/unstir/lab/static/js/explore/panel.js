@@ -25,12 +25,12 @@ export class Panel {
     this.direction = direction;
     this.context = context;
     this.words = WORDS[direction];
-    this.under = h("canvas", { class: "layer" });
-    this.middle = h("canvas", { class: "layer" });
-    this.over = h("canvas", { class: "layer" });
+    this.under = h("canvas", { class: "layer", "aria-hidden": "true" });
+    this.middle = h("canvas", { class: "layer", role: "img" });
+    this.over = h("canvas", { class: "layer", "aria-hidden": "true" });
     this.time = h("span", { class: "time" });
     this.title = h("span", { class: "of" });
-    this.stage = h("div", { class: "plate", role: "img" }, this.under, this.middle, this.over);
+    this.stage = h("div", { class: "plate" }, this.under, this.middle, this.over);
     this.root = h("figure", { class: `panel ${direction}` },
       h("figcaption", {}, h("strong", {}, this.words.title), h("span", { class: "way" }, this.words.way), this.title, this.time),
       this.stage);
