@@ -164,7 +164,7 @@ def test_a_run_that_has_changed_is_refused(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "give a run folder, or --exact DATA, or --local DATA; you gave none of them"),
+        ((), "give a run folder, --exact DATA, --local DATA, or --diffusers FOLDER; you gave none"),
         (("run", "--exact", "digits"), "you gave RUN and --exact"),
         (("--exact", "digits", "--local", "digits"), "you gave --exact and --local"),
         (("run", "--process", "edm"), "process=edm: a run has its own; leave it out"),

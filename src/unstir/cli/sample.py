@@ -35,6 +35,9 @@ def sample(
         str | None,
         typer.Option(help="In place of a run: the field of images' patches, which makes new ones."),
     ] = None,
+    diffusers: Annotated[
+        Path | None, typer.Option(help="In place of a run: a pipeline folder of diffusers.")
+    ] = None,
     process: Annotated[
         str | None, typer.Option(help="Of --exact and --local; poisson:D=128 by default.")
     ] = None,
@@ -72,7 +75,7 @@ def sample(
     from unstir.train.cluster import joined, leave
 
     cluster = joined()
-    opened = _source(run, exact, local, process, device)
+    opened = _source(run, exact, local, diffusers, process, device)
     given = None if source is None else _given(source, n, opened)
     drawing = Drawing(
         opened,
@@ -122,18 +125,29 @@ def _bar(found: int, left: int) -> AbstractContextManager[Watch]:
 
 
 def _source(
-    run: Path | None, exact: str | None, local: str | None, process: str | None, device: str
+    run: Path | None,
+    exact: str | None,
+    local: str | None,
+    diffusers: Path | None,
+    process: str | None,
+    device: str,
 ) -> Source:
-    """What is sampled: a run, or one of the two fields that need none."""
-    named = {"RUN": run, "--exact": exact, "--local": local}
+    """What is sampled: a run, one of the two fields that need none, or another library's."""
+    named = {"RUN": run, "--exact": exact, "--local": local, "--diffusers": diffusers}
     given = [name for name, value in named.items() if value is not None]
     if len(given) != 1:
         told = " and ".join(given) or "none of them"
-        raise InputError(f"sample: give a run folder, or --exact DATA, or --local DATA; you gave {told}")
+        raise InputError(
+            f"sample: give a run folder, --exact DATA, --local DATA, or --diffusers FOLDER; you gave {told}"
+        )
+    if process is not None and (run is not None or diffusers is not None):
+        raise InputError(f"process={process}: a run has its own; leave it out")
     if run is not None:
-        if process is not None:
-            raise InputError(f"process={process}: a run has its own; leave it out")
         return _run(run, device)
+    if diffusers is not None:
+        from unstir.interop import from_diffusers
+
+        return from_diffusers(diffusers, device=device)
     from unstir import untrained
     from unstir.train import TrainConfig
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from unstir.interop.exporting import export
+    from unstir.interop.foreign import from_diffusers
 
-_NAMES = {"export": "exporting"}
+_NAMES = {"export": "exporting", "from_diffusers": "foreign"}
 
-__all__ = ["export"]
+__all__ = ["export", "from_diffusers"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401
