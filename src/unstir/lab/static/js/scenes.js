@@ -1,3 +1,7 @@
 /** The views of the page, in the order of its menu. */
 
 import "./explore/explore.js";
+import "./topics/entropy.js";
+import "./topics/dome.js";
+import "./topics/rod.js";
+import "./topics/coins.js";
