@@ -41,12 +41,14 @@ class Context:
         kept: of this visitor alone, by name, such as a network in training; gone when the page closes.
         cancelled: whether a newer request has taken this one's place.
         late: whether the work has taken all the time that a request may take.
+        aside: does what is shorter than this work first, if there is any.
     """
 
     lab: Lab = field(default_factory=Lab)
     kept: dict[str, Any] = field(default_factory=dict)
     cancelled: Callable[[], bool] = lambda: False
     late: Callable[[], bool] = lambda: False
+    aside: Callable[[], None] = lambda: None
 
     @property
     def limits(self) -> Limits:
@@ -62,7 +64,7 @@ class Context:
         return self.lab.scenes.get(data, process)
 
     def check(self) -> None:
-        """Pass where somebody still waits; to be called now and then in long work.
+        """Pass where somebody still waits; to be called often in long work: others' short work is done here.
 
         Raises:
             Cancelled: a newer request has taken this one's place.
@@ -72,3 +74,4 @@ class Context:
             raise Cancelled
         if self.late():
             raise InputError(f"request: takes more than {self.limits.seconds:g} s; ask for less")
+        self.aside()

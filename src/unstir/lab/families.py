@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -13,6 +13,8 @@ from unstir import flow
 from unstir.errors import InputError
 from unstir.fields.field import Field
 from unstir.lab import walks
+from unstir.lab.coarse import of_law
+from unstir.lab.planes import CapacitorPlane, CloudPlane, FlowPlane, KacPlane, LinearPlane, PhasePlane, Plane
 from unstir.lab.points import Items
 from unstir.lab.walks import Ask, Walk
 from unstir.physics import (
@@ -29,6 +31,7 @@ from unstir.physics.pde import PDE
 from unstir.picture import moments, oracle
 
 _FIRST = 0.015  # noise over signal at which a clock leaves the data
+_BULGE = 2.2  # of the lines between plates
 _MOST = 160.0  # and beyond which there is nothing new
 
 
@@ -80,6 +83,12 @@ class Family:
         solver: of the way back, where not the process's own.
         drawn: states of items at a time, as they are seen.
         prepared: a process with what it learns of the items.
+        plane: what is seen between the particles.
+        singular: whether no velocity can be asked for at the time of the data, where the last step ends.
+        most: items that its field is made of, at most.
+        few: of which a coarse field is.
+        coarse: a field that answers sooner, of so few.
+        frames: of a coarse walk.
     """
 
     name: str
@@ -92,6 +101,12 @@ class Family:
     solver: str | None = None
     drawn: Callable[[Any, Tensor, float, torch.Generator], Tensor] = walks.observed
     prepared: Callable[[Any, Tensor], Any] = _prepared
+    plane: Plane = field(default_factory=FlowPlane)
+    singular: bool = False
+    most: int = 5000
+    few: int = 200
+    coarse: Callable[[Any, Tensor], Field] | None = None
+    frames: int = 24
 
     def check(self, process: Any, items: Items) -> None:  # noqa: ANN401
         """Refuse data that it does not take.
@@ -105,18 +120,43 @@ class Family:
             raise InputError(f"data: process {process.name} is shown on images; give the images digits")
 
 
+def _on_plates(scene: Any, first: Tensor, time: float, generator: torch.Generator) -> Tensor:  # noqa: ANN401
+    """The window of a capacitor shows both plates, and the lines between them, at all times alike."""
+    return _BULGE * first
+
+
 def _in_box(scene: Any, first: Tensor, time: float, generator: torch.Generator) -> Tensor:  # noqa: ANN401
     """The window of a PDE is its box."""
     return torch.full((1, 2), scene.process.box.side / 2 / 1.9)
 
 
 _FAMILIES: dict[type, Family] = {
-    LinearProcess: Family("linear", oracle.of_linear, by_ratio),
+    LinearProcess: Family("linear", oracle.of_linear, by_ratio, plane=LinearPlane(), coarse=of_law),
     DampedProcess: Family("blurring", oracle.of_linear, by_ratio, points=False),
     HeatProcess: Family("heat", oracle.of_linear, evenly, points=False),
-    LangevinProcess: Family("langevin", oracle.of_phase, by_solver),
-    Kac: Family("kac", oracle.of_kac, early),
-    Capacitor: Family("capacitor", oracle.of_plates, from_plate, forward=walks.carried, solver="heun"),
+    LangevinProcess: Family("langevin", oracle.of_phase, by_solver, plane=PhasePlane(), frames=16),
+    Kac: Family(
+        "kac",
+        oracle.of_kac,
+        early,
+        plane=KacPlane(),
+        singular=True,
+        most=300,
+        few=80,
+        coarse=lambda process, items: oracle.KacField(process, items, nodes=1025),
+        frames=16,
+    ),
+    Capacitor: Family(
+        "capacitor",
+        oracle.of_plates,
+        from_plate,
+        forward=walks.carried,
+        solver="heun",
+        drawn=_on_plates,
+        plane=CapacitorPlane(),
+        singular=True,
+        most=400,
+    ),
     CoinProcess: Family("coins", oracle.of_coins, evenly, points=False),
     Bridge: Family("bridge", oracle.of_bridge, by_solver, points=False),
     PDE: Family(
@@ -128,6 +168,8 @@ _FAMILIES: dict[type, Family] = {
         images=False,
         drawn=_in_box,
         prepared=lambda process, items: process,
+        plane=CloudPlane(),
+        frames=16,
     ),
 }
 

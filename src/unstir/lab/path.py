@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
@@ -47,7 +46,7 @@ class Path(Request):
     direction: Literal["forward", "backward"] = "forward"
     field: Annotated[str, Bounded(pattern=r"^(exact|local|neural:[a-z][a-z0-9_-]{0,31})$")] = "exact"
     solver: Annotated[str, Bounded(max_length=100)] | None = None
-    steps: Annotated[int, Bounded(ge=1, le=256)] | None = None
+    steps: Annotated[int, Bounded(ge=1, le=500)] | None = None
 
     @property
     def lasting(self) -> bool:
@@ -60,14 +59,14 @@ class Path(Request):
         total = min(self.n, context.limits.images) if images else self.n
         exact = self.field == "exact"
         if total > few and (exact or self.direction == "forward"):
-            coarse = scene.coarse if self.direction == "backward" else scene.exact
-            yield answer_of(scene, self._walk(scene, context, few, coarse), done=False)
+            frames = min(self.frames, scene.family.frames)
+            yield answer_of(scene, self._walk(scene, context, few, frames, scene.coarse), done=False)
             context.check()
         field = scene.exact if self.direction == "forward" else field_of(self.field, scene, context)
-        yield answer_of(scene, self._walk(scene, context, total, field), done=True)
+        yield answer_of(scene, self._walk(scene, context, total, self.frames, field), done=True)
 
-    def _walk(self, scene: LabScene, context: Context, n: int, field: Field) -> Walk:
-        ask = Ask(n, self.frames, self.seed, field, self.solver, self.steps, context.check)
+    def _walk(self, scene: LabScene, context: Context, n: int, frames: int, field: Field) -> Walk:
+        ask = Ask(n, frames, self.seed, field, self.solver, self.steps, context.check)
         return getattr(scene.family, self.direction)(scene, ask)  # type: ignore[no-any-return]
 
 
@@ -99,31 +98,25 @@ def answer_of(scene: LabScene, walk: Walk, *, done: bool) -> Answer:
     }
     times = torch.tensor(walk.times)
     if scene.data.images:
-        return Answer(scalars, {"times": times, **pixels(scene, walk.states)}, done)
+        return Answer(scalars, {"times": times, "images": pixels(scene, walk.states)}, done)
     if scene.data.scaling is None:
         raise TypeError("scaling: points have one")
     scalars |= {"shift": list(scene.data.scaling.shift), "scale": scene.data.scaling.scale[0]}
-    if not bool(walk.states[-1].isfinite().any()):
+    if not bool(walk.states.isfinite().any()):
         raise InputError(f"process {scene.bare.name}: values are not finite; take more or smaller steps")
     view = torch.tensor([scene.half(time) for time in walk.times])
     arrays = {"times": times, "states": walk.states.float(), "view": view, "items": scene.items.float()}
     return Answer(scalars, arrays, done)
 
 
-def pixels(scene: LabScene, states: Tensor) -> dict[str, Tensor]:
-    """States of images as bytes, `(frames, n, height, width)`, and masked coins as 1 where there are any."""
-    from unstir.picture.looks import CoinsLook, MosaicLook, look_of
+def pixels(scene: LabScene, states: Tensor) -> Tensor:
+    """States of images as bytes, `(frames, n, height, width)`; where there is colour with `3` at the end."""
+    from unstir.picture.looks import MosaicLook, look_of
 
     look = look_of(scene.data.dataset, scene.coder)
     if not isinstance(look, MosaicLook):
         raise TypeError("data: are no images")
-    frames = [look.colours(frame)[..., 0] for frame in states]
-    shown = {"images": (torch.stack(frames) * 255).round().to(torch.uint8)}
-    if isinstance(look, CoinsLook) and bool((states >= look.states).any()):
-        shown["mask"] = (states[:, :, 0] >= look.states).to(torch.uint8)
-    return shown
-
-
-def finite(value: float) -> float | None:
-    """A number that JSON has, or None."""
-    return value if math.isfinite(value) else None
+    colours = torch.stack([look.colours(frame) for frame in states])
+    shown = (colours * 255).round().to(torch.uint8)
+    grey = bool((shown[..., :1] == shown).all())
+    return shown[..., 0] if grey else shown

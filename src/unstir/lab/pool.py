@@ -3,18 +3,22 @@
 A job is a generator of stages. A thread takes one stage of the job whose turn it is and puts the rest back,
 so that everybody's coarse answer comes before anybody's fine one. Among those, first comes the visitor who
 has lately had the least. One who does not read answers as fast as they are made has no turn until he does.
+Long stages call `Context.check` on their way, and there step aside for coarse answers that wait.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+import torch
 
 from unstir.errors import InputError
 from unstir.lab.answer import Answer
@@ -65,6 +69,8 @@ class Job:
         stage: of the next answer.
         spent: seconds of work so far.
         over: whether its last answer is made.
+        stages: its generator, once it has begun.
+        aside: whether it is at work in the middle of another one.
     """
 
     request: Request
@@ -74,6 +80,7 @@ class Job:
     spent: float = 0.0
     over: bool = False
     stages: Iterator[Answer] | None = None
+    aside: bool = False
     since: float = field(default_factory=time.monotonic)
     _from: float = 0.0
 
@@ -82,15 +89,15 @@ class Job:
         later = _LATER if self.stage else 0.0
         return self.customer.load(now) + later - _PATIENCE * (now - self.since)
 
-    def begin(self, lab: Lab) -> Iterator[Answer]:
-        """The stages, of a request that may look whether anybody still waits."""
+    def begin(self, lab: Lab, aside: Callable[[], None]) -> None:
+        """Make the generator, of a request that may look whether anybody still waits."""
         limit = lab.limits.seconds
 
         def late() -> bool:
             return self.spent + time.thread_time() - self._from > limit
 
-        context = Context(lab, self.customer.kept, lambda: self.dropped, late)
-        return self.request.answer(context)
+        context = Context(lab, self.customer.kept, lambda: self.dropped, late, aside)
+        self.stages = self.request.answer(context)
 
     def next(self) -> Answer | None:
         """The next stage, with its time counted."""
@@ -101,6 +108,15 @@ class Job:
             return next(self.stages, None)
         finally:
             self.spent += time.thread_time() - self._from
+
+    @contextlib.contextmanager
+    def resting(self) -> Iterator[None]:
+        """Time that does not count."""
+        before = time.thread_time()
+        try:
+            yield
+        finally:
+            self._from += time.thread_time() - before
 
 
 class Memo:
@@ -186,31 +202,52 @@ class Pool:
         """The job whose turn it is, once there is one; None when the pool has stopped."""
         with self._turn:
             while self._open:
-                now = time.monotonic()
-                ready = [job for job in self._jobs if job.customer.ready()]
-                if ready:
-                    job = min(ready, key=lambda job: job.score(now))
-                    self._jobs.remove(job)
+                job = self._next(self._jobs)
+                if job is not None:
                     return job
                 self._turn.wait()
             return None
 
-    def _work(self) -> None:
-        import torch
+    def _next(self, jobs: Iterable[Job]) -> Job | None:
+        """Out of the queue, the one of these whose turn it is; the lock is held."""
+        now = time.monotonic()
+        ready = [job for job in jobs if job.customer.ready()]
+        if not ready:
+            return None
+        job = min(ready, key=lambda job: job.score(now))
+        self._jobs.remove(job)
+        return job
 
+    def _work(self) -> None:
         torch.set_num_threads(1)  # small tensors: threads that wait for each other cost more than they bring
         while (job := self._take()) is not None:
-            torch.set_grad_enabled(True)  # whatever a generator may have left over a yield
-            before = job.spent
+            self._turn_of(job)
+
+    def _turn_of(self, job: Job) -> None:
+        """One stage, and what becomes of the job."""
+        before = job.spent
+        with torch.enable_grad():  # whatever a generator may have left over a yield
             self._step(job)
-            job.customer.served(job.spent - before, time.monotonic())
-            if job.over or job.dropped:
-                job.over = True
-                if job.stages is not None and hasattr(job.stages, "close"):
-                    job.stages.close()
-            else:
-                job.since = time.monotonic()
-                self.submit(job)
+        job.customer.served(job.spent - before, time.monotonic())
+        if job.over or job.dropped:
+            job.over = True
+            if isinstance(job.stages, Generator):
+                job.stages.close()
+        else:
+            job.since = time.monotonic()
+            self.submit(job)
+
+    def _step_aside(self, job: Job) -> None:
+        """In the middle of a fine stage, do the coarse ones that wait."""
+        while job.stage and not job.aside and self._jobs:
+            with self._turn:
+                short = self._next([other for other in self._jobs if not other.stage])
+            if short is None:
+                return
+            short.aside = True
+            with job.resting():
+                self._turn_of(short)
+            short.aside = False
 
     def _step(self, job: Job) -> None:
         """One stage of a job, delivered."""
@@ -220,7 +257,7 @@ class Pool:
             answer = self.memo.get(request.key) if request.lasting and not job.stage else None
             if answer is None:
                 if job.stages is None:
-                    job.stages = job.begin(self.lab)
+                    job.begin(self.lab, lambda: self._step_aside(job))
                 answer = job.next()
             if answer is None:
                 raise RuntimeError(f"request {request.kind}: ended without a last stage")

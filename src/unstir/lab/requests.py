@@ -29,6 +29,7 @@ Number = Annotated[int, Field(ge=0, le=2**53 - 1)]
 _KINDS = {
     "hello": "unstir.lab.hello:Hello",
     "path": "unstir.lab.path:Path",
+    "field": "unstir.lab.field:FieldAt",
     "cancel": "unstir.lab.requests:Cancel",
     "coins": "unstir.lab.topics.coins:Coins",
     "entropy": "unstir.lab.topics.entropy:Entropy",

@@ -18,7 +18,6 @@ from unstir.lab.families import Family, family_of
 from unstir.lab.points import DataSpec, Items
 from unstir.picture.registry import parse
 
-COARSE = 250  # items of the coarse field
 _MOST = 24
 _VIEWED = 400  # particles by which the window's size is found
 _SHARE, _ROOM = 0.8, 1.9
@@ -46,7 +45,7 @@ class LabScene:
     @cached_property
     def items(self) -> Tensor:
         """The data in model units, `(n, *shape)`."""
-        items: Tensor = self.coder.to_model(self.data.dataset.values)
+        items: Tensor = self.coder.to_model(self.data.dataset.values[: self.family.most])
         return items
 
     @cached_property
@@ -61,10 +60,11 @@ class LabScene:
 
     @cached_property
     def coarse(self) -> Field:
-        """That of the first of them."""
-        return (
-            self.exact if len(self.items) <= COARSE else self.family.exact(self.process, self.items[:COARSE])
-        )
+        """One that answers sooner, of the first of them."""
+        some = self.items[: self.family.few]
+        if self.family.coarse is not None:
+            return self.family.coarse(self.process, some)
+        return self.exact if len(some) == len(self.items) else self.family.exact(self.process, some)
 
     @cached_property
     def local(self) -> Field:

@@ -108,6 +108,7 @@ def flown(scene: Any, ask: Ask) -> Walk:  # noqa: ANN401
         raise InputError(f"solver={text}: goes from data to the far plate; give it for the way forward")
     if ask.steps is None and ask.solver is None:
         times = family.clock(process, ask.frames)[::-1]
+        times = times[: len(times) - family.singular]
     else:
         times = solver.times(process, ask.steps or solver.usual_steps(process))
     streams = flow.Streams(ask.seed, 0, ask.n)
@@ -116,9 +117,11 @@ def flown(scene: Any, ask: Ask) -> Walk:  # noqa: ANN401
     for step in flow.trajectory(process, ask.field, x, solver=solver, times=times, streams=streams):
         ask.check()
         states.append(process.observed(step.state))
-    # The last step ends at the data: it takes the place of the state that it started from.
-    states[-2:] = states[-1:]
-    return _thinned(list(times), states, ask.frames, solver.evaluations(len(times)))
+    if times[-1] > process.t_min:
+        times = [*times, process.t_min]
+    else:  # the last step, which ends at the data, starts at their own time
+        states[-2:] = states[-1:]
+    return _thinned(times, states, ask.frames, solver.evaluations(len(times)))
 
 
 def carried(scene: Any, ask: Ask) -> Walk:  # noqa: ANN401
@@ -130,7 +133,7 @@ def carried(scene: Any, ask: Ask) -> Walk:  # noqa: ANN401
     states = []
     streams = flow.Streams(ask.seed, 0, ask.n)
     for step in flow.trajectory(
-        process, scene.exact, first, solver=solver, steps=steps, streams=streams, denoise=False
+        process, ask.field, first, solver=solver, steps=steps, streams=streams, denoise=False
     ):
         ask.check()
         states.append(step.state)

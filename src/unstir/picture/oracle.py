@@ -28,11 +28,12 @@ class KacField:
     """The velocity of Kac flow over `data`, `(points, *shape)`.
 
     Coordinates run on their own: log kernel and target are sums over them of two functions of x − f y, which
-    are tabulated at each time.
+    are tabulated at each time, at so many `nodes`.
     """
 
-    def __init__(self, process: Kac, data: Tensor) -> None:
+    def __init__(self, process: Kac, data: Tensor, nodes: int = _NODES) -> None:
         self.process = process
+        self._nodes = nodes
         self.shape = data.shape[1:]
         self._data = data.flatten(1).double()
 
@@ -43,16 +44,16 @@ class KacField:
     def at(self, t: float) -> Slice:
         """The field at one time."""
         time = torch.tensor(t, dtype=torch.float64)
-        f, df = float(self.process.f(time)), float(self.process.df(time))
+        f, df, count = float(self.process.f(time)), float(self.process.df(time)), self._nodes
 
         def mean(x: Tensor, label: Tensor | None) -> Tensor:
             k = x.flatten(1).double()[:, None] - f * self._data
             reach = float(k.abs().max()) + 1e-6
-            nodes = torch.linspace(-reach, reach, _NODES, dtype=torch.float64)[:, None]
-            law = self.process.log_kernel(nodes, torch.zeros_like(nodes[:1]), time.expand(_NODES))[:, 0]
-            speed = self.process.target(torch.zeros_like(nodes), nodes, time.expand(_NODES))[:, 0]
-            place = (k + reach) * ((_NODES - 1) / (2 * reach))
-            low = place.long().clamp_max(_NODES - 2)
+            nodes = torch.linspace(-reach, reach, count, dtype=torch.float64)[:, None]
+            law = self.process.log_kernel(nodes, torch.zeros_like(nodes[:1]), time.expand(count))[:, 0]
+            speed = self.process.target(torch.zeros_like(nodes), nodes, time.expand(count))[:, 0]
+            place = (k + reach) * ((count - 1) / (2 * reach))
+            low = place.long().clamp_max(count - 2)
             share = place - low
             logits = torch.lerp(law[low], law[low + 1], share).sum(2)
             target = df * self._data + torch.lerp(speed[low], speed[low + 1], share)
