@@ -18,7 +18,16 @@ author = "The unstir authors"
 project_copyright = "the unstir authors, MIT licence"
 release = version = unstir.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docstrings", "outside"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "docstrings",
+    "outside",
+    "others",
+    "equations",
+]
+myst_enable_extensions = ["html_image"]
 myst_heading_anchors = 4
 myst_links_external_new_tab = False
 highlight_language = "none"  # an indented block is an equation; code says its language
@@ -26,6 +35,7 @@ highlight_language = "none"  # an indented block is an equation; code says its l
 # Root files that are pages of the site too: the stub of that name is replaced by the file's text.
 outside_pages = {
     "site/benchmarks": "benchmarks/README.md",
+    "site/contributing": "CONTRIBUTING.md",
     "site/changelog": "CHANGELOG.md",
 }
 outside_links = {"README.md": "index"}
@@ -38,6 +48,7 @@ autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True
 python_maximum_signature_line_length = 88
 add_module_names = False
 toc_object_entries_show_parents = "hide"

@@ -45,6 +45,7 @@ def verify(
 
 def _print(records: Sequence[Certificate]) -> None:
     """A block for each process, a row for each check."""
+    from rich.markup import escape
     from rich.table import Table
 
     for process, group in itertools.groupby(records, key=lambda record: record.process):
@@ -58,7 +59,7 @@ def _print(records: Sequence[Certificate]) -> None:
         for record in group:
             bound = f"{'≥' if record.at_least else '≤'} {record.bound:.0e}"
             verdict = "[green]holds[/]" if record.passed else "[bold red]FAILS[/]"
-            table.add_row(f"  {record.check}", f"{record.value:.1e}", bound, verdict, record.compared)
+            table.add_row(f"  {record.check}", f"{record.value:.1e}", bound, verdict, escape(record.compared))
         out.print(table)
 
 

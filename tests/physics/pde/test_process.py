@@ -13,7 +13,7 @@ from unstir import spec
 from unstir.physics.pde import PDE, ROWS, pde
 
 Refused = Callable[..., str]
-PAGE = Path(__file__).parents[3] / "docs" / "pde.md"
+PAGE = Path(__file__).parents[3] / "docs" / "physics" / "pde.md"
 GENERATE = ["heat", "fractional", "poisson", "screened", "helmholtz", "damped_wave"]
 N = 1000
 

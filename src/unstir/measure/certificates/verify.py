@@ -28,8 +28,11 @@ class Question:
         return self.check.certificate(self.process)
 
 
-def questions(names: Sequence[str] = ()) -> list[Question]:
+def questions(names: Sequence[str | Process | PDE] = ()) -> list[Question]:
     """The checks of the processes that `names` specify, in order; of all that there are by default.
+
+    Args:
+        names: specifications, or processes themselves, such as one that is not in the list of processes.
 
     Raises:
         InputError: an unknown name or parameter, or a process for which no exact case is known.
@@ -37,21 +40,24 @@ def questions(names: Sequence[str] = ()) -> list[Question]:
     return [Question(case.name, check) for case in _cases(names) for check in case.checks()]
 
 
-def verify(names: Sequence[str] = ()) -> Iterator[Certificate]:
+def verify(names: Sequence[str | Process | PDE] = ()) -> Iterator[Certificate]:
     """The records of all checks, each as soon as it is measured. Arguments and errors as `questions`."""
     for question in questions(names):
         yield question.answer()
 
 
-def _cases(names: Sequence[str]) -> list[Case]:
+def _cases(names: Sequence[str | Process | PDE]) -> list[Case]:
     if not names:
         every = [*(parse(entry.name) for entry in entries()), *(pde(row, dimension=1) for row in ROWS)]
         return [case for case in map(case_of, every) if case is not None]
     cases = []
     for name in names:
-        case = case_of(_parsed(name))
+        process = _parsed(name) if isinstance(name, str) else name
+        case = case_of(process)
         if case is None:
-            raise InputError(f"process {name}: no exact case is known for it yet; see unstir processes")
+            raise InputError(
+                f"process {process.name}: no exact case is known for it yet; see unstir processes"
+            )
         cases.append(case)
     return cases
 
