@@ -57,4 +57,4 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--out", default="digits.png")
-    print(f"loss {main(**vars(parser.parse_args())):.3f}")  # noqa: T201
+    print(f"loss {main(**vars(parser.parse_args())):.3f}")
