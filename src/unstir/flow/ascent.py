@@ -1,6 +1,6 @@
 """The deterministic flow from data to prior, each family in variables and on a clock in which it is tame.
 
-    linear     z = x/B            on ρ = A/B        dz/dρ = D
+    linear     z = x/√(A²s² + B²) on ln σ = ln B/A  dz/d ln σ = (s² u/(s² + σ²) − D)/√(s² + σ²)    u = x/A
     in time    z = x              on t              dz/dt = v(x, t)          heat, of constant noise
     fronts     z = x              on t              the same, up to where the prior has atoms: Kac flow
     phase      z = (x, v)         on ln t           dz/d ln t = t v(u, t)    Langevin diffusion
@@ -33,6 +33,7 @@ from unstir.physics import (
     LinearProcess,
     Process,
 )
+from unstir.physics.linear import DATA_STD
 
 P = TypeVar("P", bound=FlowProcess)
 
@@ -106,13 +107,23 @@ class Ascent(ABC, Generic[P]):
 
 
 class LinearAscent(Ascent[LinearProcess]):
-    """z = x/B in the coordinates of the basis: the stiff linear part of the flow is gone."""
+    """z in the coordinates of the basis, which does not move where the data are normal.
+
+    With u = x/A, du/d ln σ = u − D. Of normal data of the deviation s that the process was fitted to,
+    D = s² u/(s² + σ²), and u/√(s² + σ²) stays: what moves is what the data are beside.
+    """
 
     def __init__(self, process: LinearProcess, field: Field, shape: tuple[int, ...]) -> None:
         super().__init__(process, field, shape)
         ends = torch.tensor([process.t_min, process.t_max], dtype=torch.float64)
-        self._B = process.B(ends).tolist()
-        self.clock = process.A(ends).clamp_min(_SMALLEST_SIGNAL) / process.B(ends)
+        A = process.A(ends).clamp_min(_SMALLEST_SIGNAL)
+        self.clock = (process.B(ends) / A).log()
+        self._std = DATA_STD * process.scale
+        # x = size · z
+        self._size = (A * self._width(self.clock)).tolist()
+
+    def _width(self, s: Tensor) -> Tensor:
+        return (self._std**2 + (2 * s).exp()).sqrt()
 
     def signal(self) -> Tensor:
         return self.process.signal(torch.tensor(self.process.t_min, dtype=torch.float64), self.shape)
@@ -122,25 +133,24 @@ class LinearAscent(Ascent[LinearProcess]):
         return basis.state(A * basis.coordinates(data))
 
     def enter(self, x: Tensor, streams: Streams | None) -> Entry:
-        z = self.process.basis.coordinates(x) / self._B[0]
-        return Entry(z, -math.prod(self.shape) * math.log(self._B[0]))
+        return self._entry(self.process.basis.coordinates(x) / self._size[0], 0)
 
     def slope(self, s: Tensor, z: Tensor, label: Tensor | None) -> Tensor:
         # The solver's guess of a first step may look beyond the end.
-        time = self.process.time_at(1 / s.clamp(self.clock[1], self.clock[0]))
-        x = self.process.basis.state(z * float(self.process.B(time)))
+        s = s.clamp(self.clock[0], self.clock[1]).cpu()
+        time, width = self.process.time_at(s.exp()), self._width(s)
+        A = float(self.process.B(time) / s.exp())
+        x = self.process.basis.state(z * (A * float(width)))
         d = self.process.basis.coordinates(self.field.at(float(time))(x, label))
-        return d if self.process.damping is None else d * self.process.relative(time, self.shape).to(d)
-
-    def grid(self, steps: int) -> Tensor:
-        first, last = self.clock.log().tolist()
-        grid = torch.linspace(first, last, steps + 1, dtype=torch.float64).exp()
-        grid[0], grid[-1] = self.clock
-        return grid
+        d = d if self.process.damping is None else d * self.process.relative(time, self.shape).to(d)
+        return z * float(self._std**2 / width**2) - d / float(width)
 
     def leave(self, z: Tensor) -> Entry:
-        x = self.process.basis.state(z * self._B[1])
-        return Entry(x, -math.prod(self.shape) * math.log(self._B[1]))
+        x = self.process.basis.state(z * self._size[1])
+        return self._entry(x, 1)
+
+    def _entry(self, state: Tensor, end: int) -> Entry:
+        return Entry(state, -math.prod(self.shape) * math.log(self._size[end]))
 
     def log_prior(self, x: Tensor) -> Tensor:
         return self.process.log_prior(x)
@@ -229,6 +239,13 @@ class PhaseAscent(Ascent[LangevinProcess]):
         log_q = -0.5 * n.double().flatten(1).square().sum(1)
         log_q = log_q - math.prod(self.shape) * (0.5 * math.log(2 * math.pi) + math.log(self._deviation))
         return Entry(torch.cat([x, self._lag * x + self._deviation * n], 1), -log_q)
+
+    def grid(self, steps: int) -> Tensor:
+        """Evenly in √t: the bath's work is done late."""
+        first, last = (0.5 * self.clock).exp().tolist()
+        grid = 2 * torch.linspace(first, last, steps + 1, dtype=torch.float64).log()
+        grid[0], grid[-1] = self.clock
+        return grid
 
     def slope(self, s: Tensor, z: Tensor, label: Tensor | None) -> Tensor:
         time = float(s.clamp(self.clock[0], self.clock[1]).exp())

@@ -5,9 +5,7 @@ Each family has variables z and a clock s of its own (`ascent.py`), in which
     ln p(x) = ln p_prior(x_T) + ln |dz/dx|_0 − ln |dz/dx|_T + ∫ div (dz/ds) ds
 
 where the divergence is the exact trace (a backward pass a number) or Hutchinson's estimate. For linear
-processes, z = x/B and s = ρ = A/B, that is, with N dimensions,
-
-    ln p(x_min) = ln p_prior(x_max) + N ln(B_max/B_min) + ∫ from ρ_max to ρ_min of B tr(∂D/∂x) dρ
+processes s is ln σ = ln B/A, and what is integrated vanishes where the data are normal.
 
 It is the density of states at `t_min`: of data with the noise B(t_min). Nothing is claimed beyond.
 """
@@ -59,7 +57,7 @@ def log_likelihood(
         first: index of the first item, to go on from earlier ones.
         rtol: relative tolerance of the integration.
         atol: absolute tolerance.
-        steps: that many equal steps of Heun's third order, in place of tolerances: then
+        steps: that many steps of fourth order, in place of tolerances: then
             an item's figure does not depend on the others in its batch.
         label: class numbers `(batch,)`, or None.
         given: whether `data` are states x at t_min, or items y: then it is the density of y = A⁻¹ x, with A
@@ -104,7 +102,7 @@ def _method(flow: Ascent[Any], steps: int | None) -> dict[str, Any]:
     if steps is None:
         return {"method": "dopri5", "options": {"dtype": torch.float64, "step_t": flow.clock[1:]}}
     grid = flow.grid(steps)
-    return {"method": "heun3", "options": {"grid_constructor": lambda *_: grid}}
+    return {"method": "rk4", "options": {"grid_constructor": lambda *_: grid}}
 
 
 def _identity(z: Tensor) -> list[Tensor]:
