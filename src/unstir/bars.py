@@ -64,6 +64,17 @@ def sampling_bar(n: int, console: Console) -> Iterator[Callable[[SampleProgress]
 
 
 @contextlib.contextmanager
+def items_bar(what: str, n: int, console: Console) -> Iterator[Callable[[int], None]]:
+    """A bar over `n` items; the callable takes how many more are done."""
+    with Progress(
+        TextColumn(what), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn(),
+        console=console, transient=True, disable=not console.is_terminal,
+    ) as bar:  # fmt: skip
+        task = bar.add_task("", total=n)
+        yield lambda done: bar.advance(task, done)
+
+
+@contextlib.contextmanager
 def stage_bar(count: int, console: Console) -> Iterator[Callable[[str], None]]:
     """A bar over `count` stages of work; the callable takes the name of each as it begins."""
     with Progress(

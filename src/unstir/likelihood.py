@@ -31,11 +31,12 @@ from unstir.flow.bound import nats_bound
 from unstir.physics import CoinProcess, FlowProcess
 
 if TYPE_CHECKING:
+    from unstir.data import Dataset
     from unstir.run import Run
 
 BATCH = 256  # items that are followed together: the steps chosen depend on all of them
-# On digits this leaves 0.007 bits a dimension of error in an item; a tolerance of 1e-4 takes twice the time.
-_STEPS = 40
+# On digits this leaves 0.004 bits a dimension of error in an item at most, and 0.0003 in their mean.
+_STEPS = 30
 _TERMS = 20  # of the coins' bound, for each draw
 # Parts the cells' random numbers from the probes'.
 _APART = 0x5DE0_C3A7
@@ -134,6 +135,17 @@ def log_density(
         for at, part in zip(range(0, len(values), BATCH), torch.split(values, BATCH), strict=True)
     ]
     return torch.cat(parts)
+
+
+def own_labels(run: Run, items: Dataset) -> list[str]:
+    """The class of each item, by name, as `label` takes it.
+
+    Raises:
+        InputError: the items have no labels.
+    """
+    if items.labels is None:
+        raise InputError(f"label=own: data {items.name} have no labels; name a class, or leave it out")
+    return [items.label_names[number] for number in items.labels.tolist()]
 
 
 class _Law(ABC):

@@ -29,7 +29,7 @@ from torch import Tensor
 from unstir.errors import InputError
 from unstir.fields import Field
 from unstir.flow import Streams
-from unstir.physics import CoinProcess, FlowProcess, LinearProcess, Process
+from unstir.physics import Capacitor, CoinProcess, FlowProcess, LinearProcess, Process
 from unstir.run import Run
 
 BATCH = 256
@@ -48,7 +48,7 @@ class Reference:
     Attributes:
         mean: of h, float64 `(K,)`.
         inverse: of its covariance, `(K, K)`.
-        scores: of the reference items themselves, rising, each from a fit to the others' half, `(n,)`.
+        scores: of the reference items themselves, each from a fit to the half without it, `(n,)`.
     """
 
     mean: Tensor
@@ -65,10 +65,10 @@ class Reference:
         least = 2 * errors.shape[1]
         if len(errors) < least:
             raise InputError(f"reference: has {len(errors)} items; give {least} or more")
-        halves = errors[::2], errors[1::2]
-        laws = [_law(half) for half in halves]
-        scores = torch.cat([_distance(half, *law) for half, law in zip(halves, laws[::-1], strict=True)])
-        return cls(*_law(errors), scores.sort().values)
+        scores = torch.empty(len(errors), dtype=torch.float64)
+        for half in (0, 1):
+            scores[half::2] = _distance(errors[half::2], *_law(errors[1 - half :: 2]))
+        return cls(*_law(errors), scores)
 
     def score(self, errors: Tensor) -> Tensor:
         """The scores of items with errors h, `(n, K)`: `(n,)`."""
@@ -76,7 +76,74 @@ class Reference:
 
     def percentile(self, scores: Tensor) -> Tensor:
         """The share in percent of reference items that score less, `(n,)`."""
-        return 100 * torch.searchsorted(self.scores, scores.contiguous()).double() / len(self.scores)
+        rising = self.scores.sort().values
+        return 100 * torch.searchsorted(rising, scores.contiguous()).double() / len(rising)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of items.
+
+    Attributes:
+        scores: `(n,)`, float64: about 1 for items like the reference.
+        percentiles: the share in percent of reference items that score less, `(n,)`.
+        reference: what they are held against.
+        auroc: the chance that an item scores above a reference item, ties counting half; None where the
+            items are the reference itself.
+    """
+
+    scores: Tensor
+    percentiles: Tensor
+    reference: Reference
+    auroc: float | None
+
+    def share_above(self, percentile: float) -> float:
+        """The share of items that score above that percentile of the reference."""
+        return float((self.percentiles > percentile).double().mean())
+
+
+def score(
+    run: Run,
+    usual: Tensor,
+    items: Tensor | None = None,
+    *,
+    levels: int = LEVELS,
+    draws: int = DRAWS,
+    seed: int = 0,
+    watch: Callable[[int], None] | None = None,
+) -> Scores:
+    """Score items against usual ones, which the run was not trained on.
+
+    Args:
+        run: whose field denoises.
+        usual: `(n, *shape)` in the data's units, twice `levels` or more.
+        items: what is scored; by default the usual ones among themselves, each half by the other.
+        levels: how many times of the process are looked at.
+        draws: of noise at each.
+        seed: of the noise.
+        watch: called with the number of items done, as often as a batch is.
+
+    Raises:
+        InputError: items of another shape, too few of them, or numbers below 1.
+    """
+    run.check_knows_all("score")
+
+    def found(values: Tensor) -> Tensor:
+        return errors(run, values, levels=levels, draws=draws, seed=seed, watch=watch)
+
+    reference = Reference.of(found(usual))
+    if items is None:
+        return Scores(reference.scores, reference.percentile(reference.scores), reference, None)
+    scores = reference.score(found(items))
+    return Scores(scores, reference.percentile(scores), reference, auroc(scores, reference.scores))
+
+
+def auroc(unusual: Tensor, usual: Tensor) -> float:
+    """The chance that one of `unusual` is above one of `usual`, ties counting half."""
+    rising = usual.sort().values
+    below = torch.searchsorted(rising, unusual.contiguous())
+    upto = torch.searchsorted(rising, unusual.contiguous(), right=True)
+    return float((below + upto).double().mean()) / (2 * len(usual))
 
 
 def errors(
@@ -161,11 +228,24 @@ class _Probe(ABC):
 
 
 class _Target(_Probe):
-    """The squared error of a prediction."""
+    """The squared error of a prediction, at the times that a sampler of so many steps would take."""
+
+    def times(self, count: int) -> Tensor:
+        times: Tensor = self.process.times(count + 2)[1:-1].flip(0)
+        return times
 
     def error(self, field: Field, data: Tensor, x: Tensor, t: Tensor, label: Tensor | None) -> Tensor:
         wanted: Tensor = self.process.target(data, x, t)
         return (field(x, t, label) - wanted).double().flatten(1).square().mean(1)
+
+
+class _Plates(_Target):
+    """Of a capacitor, whose field may be of any length: the error of its slope."""
+
+    def error(self, field: Field, data: Tensor, x: Tensor, t: Tensor, label: Tensor | None) -> Tensor:
+        E = field(x, t, label)
+        wanted: Tensor = self.process.target(data, x, t)
+        return (E / E[:, -1:] - wanted)[:, :-1].double().square().mean(1)
 
 
 class _Levels(_Target):
@@ -193,6 +273,7 @@ class _Coins(_Probe):
 _PROBES: Mapping[type[Any], type[_Probe]] = {
     LinearProcess: _Levels,
     FlowProcess: _Target,
+    Capacitor: _Plates,
     CoinProcess: _Coins,
 }
 
@@ -201,7 +282,9 @@ def _probe(process: Process) -> _Probe:
     for kind in type(process).__mro__:
         if kind in _PROBES:
             return _PROBES[kind](process)
-    raise InputError(f"process {process.name}: its field denoises nothing that a score could be made of")
+    raise InputError(
+        f"process {process.name}: has no score: its field restores degraded images, and denoises none"
+    )
 
 
 def _law(errors: Tensor) -> tuple[Tensor, Tensor]:

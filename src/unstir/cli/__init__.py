@@ -22,6 +22,8 @@ _VERBS = (
     "distill",
     "restore",
     "evaluate",
+    "likelihood",
+    "score",
     "compare",
     "novelty",
     "baseline",

@@ -56,7 +56,7 @@ def draw_pairs(
             pen.text((left - 14, middle + 9), "in training", INK, text, anchor="rm")
         for image, y in ((above[place], top), (below[place], top + high + SEAM)):
             pen.rectangle((left - 1, y - 1, left + wide, y + high), outline=EDGE)
-            canvas.paste(_tile(image, wide, high), (left, y))
+            canvas.paste(enlarged(image, wide, high), (left, y))
         centre = left + wide / 2
         colour = WARN if difference == 0 else FAINT
         pen.text((centre, top + 2 * high + SEAM + 6), _caption(difference), colour, small, anchor="ma")
@@ -78,7 +78,7 @@ def _caption(percent: float) -> str:
     return f"{percent:.0f} %" if percent >= 10 else f"{percent:.1f} %" if percent >= 0.1 else "below 0.1 %"
 
 
-def _tile(image: Tensor, width: int, height: int) -> Image.Image:
+def enlarged(image: Tensor, width: int, height: int) -> Image.Image:
     """One uint8 image `(1 or 3, h, w)` enlarged by a whole factor."""
     pixels = image.permute(1, 2, 0).squeeze(-1).numpy() if len(image) == 1 else image.permute(1, 2, 0).numpy()
     return Image.fromarray(pixels).convert("RGB").resize((width, height), Image.Resampling.NEAREST)

@@ -1,0 +1,92 @@
+"""`unstir likelihood`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unstir.cli.console import err, out, print_json, say, say_passed_over
+from unstir.cli.options import Json, Seed
+
+if TYPE_CHECKING:
+    from unstir.likelihood import Likelihood
+
+
+def likelihood(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    data: Annotated[
+        str | None, typer.Option(help="Whose likelihood; the run's held-out data without.")
+    ] = None,
+    n: Annotated[int | None, typer.Option("-n", "--number", min=1, help="The first so many only.")] = None,
+    draws: Annotated[
+        int, typer.Option(min=1, help="Draws for each item; 2 or more tell each item's error.")
+    ] = 1,
+    probes: Annotated[int, typer.Option(min=1, help="Random directions of the trace, for each draw.")] = 1,
+    label: Annotated[
+        str | None,
+        typer.Option(help="Given this class, or `own` for each item's own; all together without."),
+    ] = None,
+    target: Annotated[
+        Path | None, typer.Option("--out", help="Write every item's figures here: .csv or .npz.")
+    ] = None,
+    seed: Seed = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    as_json: Json = False,
+) -> None:
+    """Say how likely a run holds data to be: bits per dimension, with their error."""
+    from unstir.bars import items_bar
+    from unstir.cli.given import given_items
+    from unstir.itemwise import check_itemwise
+    from unstir.likelihood import likelihood as found_by
+    from unstir.likelihood import own_labels
+    from unstir.run import load
+
+    if target is not None:
+        check_itemwise(target)
+    opened = load(run, device=device)
+    say_passed_over(opened)
+    items = given_items(opened, data, n)
+    asked = own_labels(opened, items) if label == "own" else label
+    with items_bar("likelihood", len(items) * draws, err) as watch:
+        found = found_by(
+            opened, items.values, label=asked, draws=draws, probes=probes, seed=seed, watch=watch
+        )
+    if target is not None:
+        _write(target, found)
+    if as_json:
+        print_json(
+            {
+                "bits_per_dimension": found.mean,
+                "error": found.mean_error,
+                "n": len(found.bits),
+                "draws": draws,
+                "dimensions": found.size,
+                "nats_per_item": float(found.nats.mean()),
+                "meaning": found.meaning,
+                "process": opened.process.name,
+            }
+        )
+        return
+    where = "held-out items" if data is None else f"items of {data}"
+    say(
+        "bits per dimension ↓  ",
+        (f"{found.mean:.4f} ± {found.mean_error:.4f}", "bold"),
+        f"   {len(found.bits):,} {where}, {found.size} dimensions",
+        console=out,
+    )
+    say(found.meaning, console=out)
+    if target is not None:
+        say("open    ", (str(target), "bold"), console=out)
+
+
+def _write(target: Path, found: Likelihood) -> None:
+    import torch
+
+    from unstir.itemwise import write_itemwise
+
+    index = torch.arange(len(found.nats))
+    write_itemwise(
+        target, {"item": index, "nats": found.nats, "bits": found.bits, "bits_error": found.bits_error}
+    )
