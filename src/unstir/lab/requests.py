@@ -31,10 +31,13 @@ _KINDS = {
     "path": "unstir.lab.path:Path",
     "field": "unstir.lab.field:FieldAt",
     "cancel": "unstir.lab.requests:Cancel",
+    "assume": "unstir.lab.topics.assume:Assume",
     "coins": "unstir.lab.topics.coins:Coins",
     "entropy": "unstir.lab.topics.entropy:Entropy",
+    "equation": "unstir.lab.topics.equation:Equation",
     "hemisphere": "unstir.lab.topics.hemisphere:Hemisphere",
     "rod": "unstir.lab.topics.rod:Rod",
+    "tails": "unstir.lab.topics.tails:Tails",
     "train": "unstir.lab.topics.train:Train",
 }
 
