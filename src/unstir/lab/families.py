@@ -12,8 +12,9 @@ from torch import Tensor
 from unstir import flow
 from unstir.errors import InputError
 from unstir.fields.field import Field
-from unstir.lab import walks
+from unstir.lab import code, walks
 from unstir.lab.coarse import of_law
+from unstir.lab.code import Code
 from unstir.lab.planes import CapacitorPlane, CloudPlane, FlowPlane, KacPlane, LinearPlane, PhasePlane, Plane
 from unstir.lab.points import Items
 from unstir.lab.walks import Ask, Walk
@@ -51,8 +52,8 @@ def by_ratio(process: LinearProcess, frames: int) -> list[float]:
 
 
 def by_solver(process: Any, frames: int) -> list[float]:  # noqa: ANN401
-    """The times of the process's own solver, one a frame."""
-    return walks.rising(flow.default_solver(process).times(process, frames))[-frames:]
+    """The time of the data, and those of the process's own solver."""
+    return walks.rising([process.t_min, *flow.default_solver(process).times(process, frames - 1)])
 
 
 def evenly(process: Any, frames: int) -> list[float]:  # noqa: ANN401
@@ -89,6 +90,7 @@ class Family:
         few: of which a coarse field is.
         coarse: a field that answers sooner, of so few.
         frames: of a coarse walk.
+        code: how a script writes it.
     """
 
     name: str
@@ -107,6 +109,7 @@ class Family:
     few: int = 200
     coarse: Callable[[Any, Tensor], Field] | None = None
     frames: int = 24
+    code: Code = code.LINEAR
 
     def check(self, process: Any, items: Items) -> None:  # noqa: ANN401
         """Refuse data that it does not take.
@@ -134,7 +137,9 @@ _FAMILIES: dict[type, Family] = {
     LinearProcess: Family("linear", oracle.of_linear, by_ratio, plane=LinearPlane(), coarse=of_law),
     DampedProcess: Family("blurring", oracle.of_linear, by_ratio, points=False),
     HeatProcess: Family("heat", oracle.of_linear, evenly, points=False),
-    LangevinProcess: Family("langevin", oracle.of_phase, by_solver, plane=PhasePlane(), frames=16),
+    LangevinProcess: Family(
+        "langevin", oracle.of_phase, by_solver, plane=PhasePlane(), frames=16, code=code.PHASE, singular=True
+    ),
     Kac: Family(
         "kac",
         oracle.of_kac,
@@ -143,6 +148,7 @@ _FAMILIES: dict[type, Family] = {
         singular=True,
         most=300,
         few=80,
+        code=code.KAC,
         coarse=lambda process, items: oracle.KacField(process, items, nodes=1025),
         frames=16,
     ),
@@ -156,9 +162,10 @@ _FAMILIES: dict[type, Family] = {
         plane=CapacitorPlane(),
         singular=True,
         most=400,
+        code=code.PLATES,
     ),
-    CoinProcess: Family("coins", oracle.of_coins, evenly, points=False),
-    Bridge: Family("bridge", oracle.of_bridge, by_solver, points=False),
+    CoinProcess: Family("coins", oracle.of_coins, evenly, points=False, code=code.COINS),
+    Bridge: Family("bridge", oracle.of_bridge, by_solver, points=False, code=code.BRIDGE, singular=True),
     PDE: Family(
         "pde",
         lambda process, items: process.current(items.double()),
@@ -169,6 +176,7 @@ _FAMILIES: dict[type, Family] = {
         drawn=_in_box,
         prepared=lambda process, items: process,
         plane=CloudPlane(),
+        code=code.CLOUDS,
         frames=16,
     ),
 }

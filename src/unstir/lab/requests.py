@@ -30,6 +30,8 @@ _KINDS = {
     "hello": "unstir.lab.hello:Hello",
     "path": "unstir.lab.path:Path",
     "field": "unstir.lab.field:FieldAt",
+    "python": "unstir.lab.script:Python",
+    "gif": "unstir.lab.gif:Gif",
     "cancel": "unstir.lab.requests:Cancel",
     "assume": "unstir.lab.topics.assume:Assume",
     "coins": "unstir.lab.topics.coins:Coins",
