@@ -11,6 +11,7 @@ import { Path } from "./path.js";
 
 const FRAMES = 48;
 const IMAGES = 16;
+const TRACK = 97; // places of the scrubber's track
 const DIRECTIONS = /** @type {const} */ (["forward", "backward"]);
 
 export class Experiment {
@@ -36,6 +37,10 @@ export class Experiment {
     this.fieldWanted = "";
     this.fieldBusy = false;
     this.live = true;
+    /** @type {number[]} the entropy along the way, 0…1 */
+    this.curve = [];
+    /** Of which data and process it is. */
+    this.curveOf = "";
   }
 
   /** Asks for both paths. */
@@ -81,16 +86,41 @@ export class Experiment {
     }
     if (!this.suffix) this.track(master);
     this.askField();
+    const done = forward?.header.done !== false && backward?.header.done !== false;
+    if (forward && backward && done && !this.suffix) this.askEntropy(master);
+  }
+
+  /**
+   * Asks for the entropy along the way, which becomes the shape of the scrubber's track; not every physics has one.
+   *
+   * @param {Path} master
+   */
+  askEntropy(master) {
+    const { store, link } = this.context;
+    const { data, process } = store.get();
+    if (master.images) return;
+    const wanted = JSON.stringify({ data, process });
+    if (wanted === this.curveOf) {
+      this.track(master);
+      return;
+    }
+    this.asked.set("entropy", link.request("entropy", "entropy", { data, process, n: 300, frames: 32, seed: 0 }, ({ arrays }) => {
+      const { times, exact, forward } = arrays;
+      const bits = [...(exact ?? forward).data];
+      const at = [...times.data].map((time) => master.positionOf(time));
+      this.curveOf = wanted;
+      this.curve = evenly(at, bits);
+      if (this.live) this.track(master);
+    }, () => {}));
   }
 
   /** @param {Path} master */
   track(master) {
     const { player } = this.context;
     player.frames = FRAMES;
-    const { entropy } = master;
-    const [low, high] = [Math.min(...entropy), Math.max(...entropy)];
-    const known = entropy.length > 1 && Number.isFinite(low) && high > low;
-    setTrack(known ? entropy.map((bits) => (bits - low) / (high - low)) : [], (position) =>
+    const { data, process } = this.context.store.get();
+    const curve = this.curveOf === JSON.stringify({ data, process }) ? this.curve : [];
+    setTrack(curve, (position) =>
       `t = ${number(master.timeAt(position))}, ${Math.round(position * 100)} % of the way to the prior`);
   }
 
@@ -175,4 +205,24 @@ export class Experiment {
     for (const cancel of this.asked.values()) cancel();
     for (const panel of Object.values(this.panels)) panel.destroy();
   }
+}
+
+/**
+ * Values between the least (0) and the greatest (1), at even places.
+ *
+ * @param {number[]} at places, rising
+ * @param {number[]} values
+ * @returns {number[]} empty where they cannot be told apart
+ */
+function evenly(at, values) {
+  const known = values.filter(Number.isFinite);
+  const [low, high] = [Math.min(...known), Math.max(...known)];
+  if (known.length < 2 || !(high > low)) return [];
+  return Array.from({ length: TRACK }, (_, i) => {
+    const place = i / (TRACK - 1);
+    const next = Math.min(at.length - 1, Math.max(1, at.findIndex((one) => one >= place)));
+    const share = Math.min(1, Math.max(0, (place - at[next - 1]) / (at[next] - at[next - 1] || 1)));
+    const value = values[next - 1] + (values[next] - values[next - 1]) * share;
+    return ((Number.isFinite(value) ? value : low) - low) / (high - low);
+  });
 }

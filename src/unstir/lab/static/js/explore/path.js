@@ -5,7 +5,7 @@
 export class Path {
   /** @param {Frame} frame of kind "path" */
   constructor({ header, arrays }) {
-    const { times, states, images, mask, view, entropy, items } = arrays;
+    const { times, states, images, mask, view, items } = arrays;
     const rising = times.data[0] <= times.data[times.data.length - 1];
     this.header = header;
     this.images = images ?? null;
@@ -16,8 +16,6 @@ export class Path {
     this.times = inOrder([...times.data], rising);
     /** @type {number[]} half of the window's lesser side */
     this.view = view ? inOrder([...view.data], rising) : [];
-    /** @type {number[]} */
-    this.entropy = entropy ? inOrder([...entropy.data], rising) : [];
     /** @type {Float32Array|null} the data themselves, x and y in turn */
     this.items = items ? /** @type {Float32Array} */ (items.data) : null;
     /** Whether particle i of one frame is particle i of the next. */
