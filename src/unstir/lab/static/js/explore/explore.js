@@ -31,9 +31,15 @@ class Explorer {
       new PhysicsChooser(context),
       new LayerChooser(context),
     ];
-    fill(root, h("div", { class: "explore" },
+    const handle = h("button", { class: "handle", type: "button", "aria-label": "Choices", "aria-expanded": "true",
+      onclick: () => {
+        const wide = frame.toggleAttribute("data-wide");
+        handle.setAttribute("aria-expanded", String(!wide));
+      } });
+    const frame = h("div", { class: "explore" },
       h("aside", { class: "margin", "aria-label": "Data and physics" }, ...this.choosers.map((one) => one.root)),
-      h("section", { class: "figure", "aria-label": "Figure" }, this.error, this.stage)));
+      h("section", { class: "figure", "aria-label": "Figure" }, this.error, this.stage), handle);
+    fill(root, frame);
     this.arrange();
     this.offs = [
       context.player.subscribe((player) => {

@@ -1,11 +1,10 @@
 /** The field over the particles: density as colour, arrows, flow lines, the data, and one particle's way. */
 
-/** @typedef {import("../palette.js").Palette} Palette */
+import { densityTones, potentialTones } from "./tones.js";
+
 /** @typedef {import("../types.js").Frame} Frame */
 /** @typedef {import("./path.js").Path} Path */
-/** @typedef {[number, number, number]} Colour red, green and blue in 0…1 */
-
-const BANDS = 14; // of the potential
+/** @typedef {import("./tones.js").Colour} Colour */
 
 /**
  * A window on the plane: model units to CSS pixels, y upwards.
@@ -38,15 +37,11 @@ export function place({ width, height, half }, x, y) {
  */
 export function drawDensity(pen, window, field, colour, most) {
   const { density } = field.arrays;
-  if (!density) return;
-  let high = -Infinity;
-  for (const value of density.data) if (value > high) high = value;
-  // The root of the density: tails are seen, and peaks do not hide them.
-  drawCells(pen, window, field, density, colour, (value) => Math.exp(0.45 * (value - high)) * most);
+  if (density) drawCells(pen, window, field, density, (cells) => densityTones(cells, colour, most), `${colour}${most}`);
 }
 
 /**
- * The potential in bands, of which each covers as much of the window as the next: their edges are equipotentials.
+ * The potential in bands, whose edges are equipotentials.
  *
  * @param {CanvasRenderingContext2D} pen
  * @param {Window} window
@@ -56,41 +51,32 @@ export function drawDensity(pen, window, field, colour, most) {
  */
 export function drawPotential(pen, window, field, colour, most) {
   const { potential } = field.arrays;
-  if (!potential) return;
-  const sorted = Float32Array.from(potential.data).sort();
-  const edges = Array.from({ length: BANDS - 1 }, (_, i) => sorted[Math.floor(((i + 1) * sorted.length) / BANDS)]);
-  drawCells(pen, window, field, potential, colour, (value) => {
-    let band = 0;
-    while (band < edges.length && value >= edges[band]) band++;
-    return ((band + (band % 2) * 0.6) / BANDS) * most;
-  });
+  if (potential) drawCells(pen, window, field, potential, (cells) => potentialTones(cells, colour, most), `${colour}${most}`);
 }
 
+/** @type {WeakMap<import("../types.js").NumberArray, Map<string, OffscreenCanvas>>} */
+const painted = new WeakMap();
+
 /**
+ * Cells over the window that they were asked for; they are coloured once.
+ *
  * @param {CanvasRenderingContext2D} pen
  * @param {Window} window
  * @param {Frame} field
- * @param {import("../types.js").NumberArray} cells rows from below
- * @param {Colour} colour
- * @param {(value: number) => number} opacity
+ * @param {import("../types.js").NumberArray} cells
+ * @param {(cells: import("../types.js").NumberArray) => OffscreenCanvas} colour
+ * @param {string} key of the colouring
  */
-function drawCells(pen, window, field, cells, colour, opacity) {
-  const [rows, columns] = cells.shape;
-  const canvas = new OffscreenCanvas(columns, rows);
-  const brush = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  const pixels = brush.createImageData(columns, rows);
-  const [r, g, b] = colour.map((x) => Math.round(x * 255));
-  for (let i = 0; i < cells.data.length; i++) {
-    const row = rows - 1 - Math.floor(i / columns);
-    pixels.data.set([r, g, b, Math.round(opacity(cells.data[i]) * 255)], 4 * (row * columns + (i % columns)));
-  }
-  brush.putImageData(pixels, 0, 0);
+function drawCells(pen, window, field, cells, colour, key) {
+  const known = painted.get(cells) ?? new Map();
+  painted.set(cells, known);
+  if (!known.has(key)) known.set(key, colour(cells));
   const { half } = field.header;
   const [left, top] = place(window, -half, half);
   const [right, bottom] = place(window, half, -half);
   pen.imageSmoothingEnabled = true;
   pen.imageSmoothingQuality = "high";
-  pen.drawImage(canvas, left, top, right - left, bottom - top);
+  pen.drawImage(/** @type {OffscreenCanvas} */ (known.get(key)), left, top, right - left, bottom - top);
 }
 
 /**

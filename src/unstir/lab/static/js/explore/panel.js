@@ -153,7 +153,7 @@ export class Panel {
     const ratio = Math.min(devicePixelRatio || 1, 2);
     const coarse = path.header.done === false;
     const few = coarse ? 1.5 : Math.max(1, Math.min(3.2, Math.sqrt(1400 / Math.max(1, path.count))));
-    const room = Math.max(0.8, Math.min(1.6, Math.min(this.width, this.height) / 480));
+    const room = Math.max(0.8, Math.min(3, Math.min(this.width, this.height) / 480));
     const size = 3.6 * few * room * ratio;
     const { colour } = this.words;
     /** @type {[number, number]} */

@@ -28,16 +28,16 @@ export class PhysicsChooser {
         (name) => this.pick("process", name));
       return { own, root: h("div", { class: "family" }, h("span", { class: "quiet" }, family), own.root) };
     });
-    this.first = new Parameters(context, "process");
     this.solver = new SolverChooser(context);
-    this.second = new Parameters(context, "compare");
+    this.first = new Parameters(context, "process", this.solver.root);
+    this.second = new Parameters(context, "compare", null);
     this.other = h("select", { class: "select", "aria-label": "Compare with",
       onchange: () => this.pick("compare", this.other.value) });
     fill(this.other, h("option", { value: "" }, "Compare with…"),
       ...catalog.processes.map(({ name }) => h("option", { value: name }, processLabel(name))));
     this.root = h("section", { class: "block" }, h("h2", { class: "eyebrow" }, "Physics"),
       h("div", { class: "families" }, ...this.groups.map(({ root }) => root)),
-      this.first.root, this.solver.root, this.other, this.second.root);
+      this.first.root, this.other, this.second.root);
   }
 
   /**
@@ -76,9 +76,11 @@ class Parameters {
   /**
    * @param {Context} context
    * @param {"process"|"compare"} key
+   * @param {HTMLElement|null} beside what stands beside the folded ones
    */
-  constructor(context, key) {
+  constructor(context, key, beside) {
     this.context = context;
+    this.beside = beside;
     this.key = key;
     this.root = h("div", { class: "parameters", hidden: true });
     this.name = "";
@@ -110,7 +112,10 @@ class Parameters {
     fill(this.root,
       h("p", { class: "prose" }, info.summary),
       ...lead.map((one) => this.control(one)),
-      rest.length > 0 && h("details", {}, h("summary", { class: "quiet" }, "More"), ...rest.map((one) => this.control(one))));
+      h("div", { class: "folded" },
+        rest.length > 0 && h("details", {}, h("summary", { class: "quiet" }, "More"),
+          h("div", { class: "parameters" }, ...rest.map((one) => this.control(one)))),
+        this.beside));
   }
 
   /** @param {Parameter} parameter */
