@@ -41,7 +41,7 @@ BLOCKS = [
 @pytest.mark.parametrize("code", BLOCKS)
 def test_python_block_runs(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    exec(compile(code, "block", "exec"), {"__name__": "block"})  # noqa: S102
+    exec(compile(code, "block", "exec", dont_inherit=True), {"__name__": "block"})  # noqa: S102
 
 
 # Of each verb: the options it has. Built as the command line builds them.
