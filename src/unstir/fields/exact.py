@@ -98,11 +98,17 @@ class ExactField:
             data, weights = data[order], weights[order]
             ends = itertools.accumulate(counts)
             parts = [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
-        values = process.basis.coordinates(data).flatten(1)
+        basis, shape = process.basis, self.shape
+        values = basis.coordinates(data).flatten(1)
         if values.dtype not in (torch.float32, torch.float64):
             values = values.float()
         log_weights = (weights.double() / weights.double().sum()).log()
-        self._all = _Known(Points(values.contiguous(), log_weights), lambda: self._frame)
+        turns = (
+            lambda u: basis.state(u.reshape(-1, *shape)).flatten(1),
+            lambda y: basis.coordinates(y.reshape(-1, *shape)).flatten(1),
+        )
+        points = Points(values.contiguous(), log_weights, turns)
+        self._all = _Known(points, lambda: self._frame)
         self._classes = [_Known(self._all.points.some(part), lambda: self._frame) for part in parts]
 
     @classmethod
@@ -165,7 +171,7 @@ class _Known:
 
     @cached_property
     def _some(self) -> Points:
-        return Points(self.points.values[::_STRIDE], self.points.log_weights[::_STRIDE])
+        return self.points.some(slice(None, None, _STRIDE))
 
     @cached_property
     def _shadow(self) -> Shadow:

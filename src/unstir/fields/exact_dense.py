@@ -7,6 +7,9 @@ product (`attention`). For every other law the products are taken in blocks with
 Gimelshein 2018), and the law in float32 is a polynomial in log sq (`Curve`), so that none costs more than a
 logarithm does. Memory does not grow with the points.
 
+Points of 256 levels, as pictures have, are multiplied as whole numbers where the processor does so faster
+(`exact_bytes.py`): all of this holds for them too, at half the time.
+
 Float32 is used while its rounding moves no logit by much more than 1e-3: that of sq is ε(‖s‖² + ‖f y‖²), and
 that of a logit this times the law's slope, which is steepest at the nearest point. States for which it is
 more are answered in float64.
@@ -28,17 +31,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+from unstir.fields.exact_bytes import ByteProducts, Bytes, digit_error
 from unstir.fields.exact_points import Points, Question
 
 _BLOCK = 8192
 _SMALL_BLOCK, _LOW_BLOCK = 1024, 2048  # of what stays in a core's cache
+_LEAST = -80.0  # nats: below it weights would be denormal, which is slow
 _LOW_LOGIT = 0.25  # nats that the rounding of a product to bfloat16 may move a logit by
+_DIGIT_LOGIT = 0.05  # nats that two digits of base 254 may move it by
 # Float32 serves while its rounding moves no logit by much more than this.
 LOGIT_ERROR = 1e-3
 _DEGREES = (3, 4, 6, 8, 11, 14, 18)
@@ -65,9 +72,9 @@ def dense(question: Question, points: Points, *, low: bool = False) -> Tensor:
         return _checked(question, points, low=low)
     fits = rounding(question, points)[:, 0] <= LOGIT_ERROR
     if bool(fits.all()):
-        if low and _low_serves(question, points):
-            return _streamed(question, points, _gaussian, low=True)[0]
-        return attention(question, points)
+        if points.bytes is None and not (low and _low_serves(question, points)):
+            return attention(question, points)
+        return _streamed(question, points, _gaussian, low=low)[0]
     if not bool(fits.any()):
         return plain(question, points, torch.float64)
     out = torch.empty_like(question.u)
@@ -123,7 +130,7 @@ def plain(question: Question, points: Points, dtype: torch.dtype | None = None) 
 def _checked(question: Question, points: Points, *, low: bool) -> Tensor:
     """A law that is not Gaussian, in float32 where that serves."""
     curve = Curve.of(question, points)
-    mean, nearest = _streamed(question, points, curve, low=low and _low_serves(question, points))
+    mean, nearest = _streamed(question, points, curve, low=low)
     wrong = (rounding(question, points, nearest) > LOGIT_ERROR)[:, 0] | (nearest < curve.start)[:, 0]
     if bool(wrong.any()):
         mean[wrong] = plain(question.of(wrong), points, torch.float64)
@@ -140,35 +147,77 @@ def _gaussian(squared: Tensor) -> Tensor:
     return squared.mul_(-0.5)
 
 
+class _Products(Protocol):
+    """−2 g·y and Σ w y of parts of the points."""
+
+    size: int
+
+    def products(self, part: slice) -> Tensor:
+        """−2 g·y, float32 `(batch, part)`."""
+        ...
+
+    def add(self, mean: Tensor, weight: Tensor, part: slice) -> None:
+        """Add Σ w y to `mean`."""
+        ...
+
+    def answer(self, mean: Tensor) -> Tensor:
+        """What a mean stands for, in coordinates."""
+        ...
+
+
+class _Floats:
+    """In float32, or in bfloat16."""
+
+    def __init__(self, g: Tensor, points: Points, *, low: bool) -> None:
+        self.size, self._low = _LOW_BLOCK if low else _SMALL_BLOCK, low
+        self._values = points.rounded if low else points.values
+        self._asked = g.float().mul_(-2).to(self._values.dtype)
+
+    def products(self, part: slice) -> Tensor:
+        return (self._asked @ self._values[part].T).float()
+
+    def add(self, mean: Tensor, weight: Tensor, part: slice) -> None:
+        if self._low:
+            mean.add_(weight.to(self._values.dtype) @ self._values[part])
+        else:
+            mean.addmm_(weight, self._values[part])
+
+    def answer(self, mean: Tensor) -> Tensor:
+        return mean
+
+
+def _products(question: Question, points: Points, *, low: bool) -> _Products:
+    """The fastest way that is as exact as asked for."""
+    known = points.bytes
+    if known is None:
+        return _Floats(question.g, points, low=low and _low_serves(question, points))
+    return ByteProducts(question.g, known, 2 if low and _digits_serve(question, points, known) else 3)
+
+
+def _digits_serve(question: Question, points: Points, known: Bytes) -> bool:
+    """Whether two digits move logits by little, or float32 by as much."""
+    return bool((digit_error(question.g, 2) * known.longest <= _DIGIT_LOGIT).all())
+
+
 def _streamed(question: Question, points: Points, law: Law, *, low: bool) -> tuple[Tensor, Tensor]:
     """D, and sq of the nearest point, with `law` in place of log p, which may write into what it is given."""
-    g, own = question.g.float(), question.own.float()
-    values, size = (points.rounded, _LOW_BLOCK) if low else (points.values, _SMALL_BLOCK)
-    asked = g.to(values.dtype)
-    top = torch.full((len(g), 1), -math.inf, device=g.device)
+    own, way = question.own.float(), _products(question, points, low=low)
+    top = torch.full_like(own, -math.inf)
     nearest, total = torch.full_like(top, math.inf), torch.zeros_like(top)
-    mean = torch.zeros_like(g)
-    for start in range(0, len(points), size):
-        part = slice(start, min(start + size, len(points)))
-        block, sizes = values[part], question.sizes(points, part).float()
-        if low:
-            squared = torch.add(sizes, asked @ block.T, alpha=-2)
-        else:
-            squared = torch.addmm(sizes[0], asked, block.T, alpha=-2)
-        squared.add_(own)
+    mean = torch.zeros_like(question.g, dtype=torch.float32)
+    for start in range(0, len(points), way.size):
+        part = slice(start, min(start + way.size, len(points)))
+        squared = way.products(part).add_(question.sizes(points, part).float()).add_(own)
         nearest = torch.minimum(nearest, squared.amin(1, keepdim=True))
         logits = law(squared)
         if not points.equal:
             logits.add_(points.log_weights[part].float())
         new_top = torch.maximum(top, logits.amax(1, keepdim=True))
-        weight, keep = logits.sub_(new_top).exp_(), torch.exp(top - new_top)
+        weight, keep = logits.sub_(new_top).clamp_min_(_LEAST).exp_(), torch.exp(top - new_top)
         total.mul_(keep).add_(weight.sum(1, keepdim=True))
-        if low:
-            mean.mul_(keep).add_(weight.to(block.dtype) @ block)
-        else:
-            mean.mul_(keep).addmm_(weight, block)
+        way.add(mean.mul_(keep), weight, part)
         top = new_top
-    return mean / total, nearest
+    return way.answer(mean / total), nearest
 
 
 class Curve:

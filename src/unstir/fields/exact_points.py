@@ -18,9 +18,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from unstir.fields.exact_bytes import Bytes, Turn, served
 from unstir.physics.noise import Noise
 
 _PART = 4096  # points taken at once
+_BYTES = 32, 512  # coordinates and points from which whole numbers are worth their while
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,10 +32,13 @@ class Points:
     Attributes:
         values: coordinates `(points, N)`, float32 or float64.
         log_weights: of their shares, float64 `(points,)`.
+        turns: from coordinates `(n, N)` to pixels and back, or None where they are the same.
     """
 
     values: Tensor
     log_weights: Tensor
+    turns: tuple[Turn, Turn] | None = None
+    _whole: tuple[Points, slice] | None = None
     _sizes: dict[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -41,7 +46,19 @@ class Points:
 
     def some(self, part: slice) -> Points:
         """Some of them, as a view."""
-        return Points(self.values[part], self.log_weights[part])
+        return Points(self.values[part], self.log_weights[part], self.turns, (self, part))
+
+    @cached_property
+    def bytes(self) -> Bytes | None:
+        """The points as whole numbers, where they are such and that is faster."""
+        if self._whole is not None:
+            whole, part = self._whole
+            return None if whole.bytes is None else whole.bytes.some(part)
+        points, size = self.values.shape
+        few = size < _BYTES[0] or points < _BYTES[1]
+        if few or self.values.dtype != torch.float32 or not served(self.values.device):
+            return None
+        return Bytes.of(self.values, *(self.turns or (_same, _same)))
 
     @cached_property
     def equal(self) -> bool:
@@ -144,3 +161,7 @@ class Question:
     def logits(self, squared: Tensor) -> Tensor:
         """log density of the noise, from sq of any shape."""
         return self.noise.log_density(squared, self.u.shape[1])
+
+
+def _same(values: Tensor) -> Tensor:
+    return values
