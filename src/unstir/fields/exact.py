@@ -204,7 +204,7 @@ def _most(points: Points) -> float:
 
 
 def _promising(question: Question, seen: Shadow | Rounded) -> bool:
-    """Whether the pass leaves few candidates to half of a few states."""
+    """Whether the pass leaves few candidates to a third of a few states."""
     probes = question.of(
         torch.arange(0, len(question), max(1, len(question) // _PROBES), device=question.u.device)
     )

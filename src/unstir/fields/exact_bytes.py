@@ -28,9 +28,9 @@ from torch import Tensor
 
 _LEVELS = 256
 _BASE = 254.0
-_PART = 4096  # points looked at at once
+_PART = 512  # points looked at at once
 _TOLERANCE = 32 * torch.finfo(torch.float32).eps  # of the largest value, by which one may be off the grid
-_UNEVEN = 1e-3  # of a step: levels nearer to each other are one
+_UNEVEN = 1e-3  # of the range: levels nearer to each other are one
 
 Turn = Callable[[Tensor], Tensor]
 
@@ -62,24 +62,25 @@ class Bytes:
     def of(cls, values: Tensor, pixels: Turn, coordinates: Turn) -> Bytes | None:
         """Of points in coordinates, `(points, N)`; None where they lie on no grid of 256 levels."""
         parts = torch.split(values, _PART)
-        ends = [torch.aminmax(pixels(part)) for part in parts]
-        low, high = min(float(end.min) for end in ends), max(float(end.max) for end in ends)
-        room = _TOLERANCE * max(abs(low), abs(high))
-        gaps = torch.unique(pixels(parts[0])).diff()
-        gaps = gaps[gaps > max(room, _UNEVEN * (high - low) / _LEVELS)]
+        first = torch.unique(pixels(parts[0]))
+        gaps = first.diff()
+        gaps = gaps[gaps > max(float(first.abs().max()) * _TOLERANCE, _UNEVEN * float(first[-1] - first[0]))]
         if not len(gaps):
             return None
-        count = round((high - low) / float(gaps.min()))
+        # One step of the first points' least two levels says what all levels are, but for the last digits.
+        ends = [torch.aminmax(pixels(part)) for part in parts]
+        low, high = min(float(end.min) for end in ends), max(float(end.max) for end in ends)
+        room, count = _TOLERANCE * max(abs(low), abs(high)), round((high - low) / float(gaps.min()))
         if not 0 < count < _LEVELS:
             return None
-        step, codes = (high - low) / count, list[Tensor]()
-        for part in parts:
-            known = pixels(part).double()
-            k = ((known - low) / step).round()
-            if float((low + step * k - known).abs().max()) > room:
+        step, codes = (high - low) / count, torch.empty(values.shape, dtype=torch.int8, device=values.device)
+        for part, out in zip(parts, torch.split(codes, _PART), strict=True):
+            known = pixels(part)
+            k = (known - low).mul_(1 / step).round_()
+            out.copy_(k - _LEVELS // 2)
+            if float(k.mul_(step).add_(low).sub_(known).abs_().max()) > room:
                 return None
-            codes.append((k - _LEVELS // 2).to(torch.int8))
-        return cls(torch.cat(codes), low + step * (_LEVELS // 2), step, pixels, coordinates)
+        return cls(codes, low + step * (_LEVELS // 2), step, pixels, coordinates)
 
     @cached_property
     def longest(self) -> float:

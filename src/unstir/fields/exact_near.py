@@ -46,8 +46,10 @@ _SAMPLE = 8192  # points whose covariance gives them
 _NODES = 4096  # at which a law is inverted
 _ROWS = 1024  # points gathered at once
 _MANY = 0.3  # of all tiles: where more are near, few states have few candidates
+_PROMISED = 3  # a pass is worth its time where one state in three has few candidates
 _FEW_TILES = 12  # a state, that are looked at one by one
 _TABLE = 2**24  # distances to tiles that are kept at once
+_ROOM = 1e-5  # of ‖x‖²: more than float32 makes of a difference of two such
 _UNIT = 2.0**-8  # a rounding to bfloat16
 _EPS = torch.finfo(torch.float32).eps
 
@@ -73,7 +75,8 @@ class Frame:
         """Leading coordinates and the lengths of the bands of the others, never too short, `(n, K)`."""
         directions = self.directions.to(x.dtype)
         known = x @ directions
-        rest = (x - known @ directions.T).norm(dim=1, keepdim=True)
+        own = x.square().sum(1, keepdim=True)
+        rest = (own * (1 + _ROOM) - known.square().sum(1, keepdim=True)).clamp_min_(0).sqrt_()
         edges = [edge for edge in _BANDS if edge < known.shape[1]] + [known.shape[1]]
         bands = [known[:, low:high].norm(dim=1, keepdim=True) for low, high in itertools.pairwise(edges)]
         lengths = torch.cat([*bands, rest], 1) * (1 + 1e-5)
@@ -122,10 +125,10 @@ class Shadow:
         return cls(points, frame, seen.view(-1, _TILE, seen.shape[1]))
 
     def promising(self, question: Question, most: float) -> bool:
-        """Whether half of a few states are likely to have no more candidates than that."""
+        """Whether a third of a few states are likely to have no more candidates than that."""
         least, limit = self._least(question)
         tiles = (least <= limit).sum(1)
-        return 2 * int((tiles <= min(most, _MANY * len(self.seen))).sum()) >= len(question)
+        return _PROMISED * int((tiles <= min(most, _MANY * len(self.seen))).sum()) >= len(question)
 
     def candidates(self, question: Question, most: float) -> Candidates:
         """Every point that may count, for each state that has `most` of them at most."""
@@ -205,8 +208,8 @@ class Rounded:
     points: Points
 
     def promising(self, question: Question, most: float) -> bool:
-        """Whether half of a few states have no more candidates than that."""
-        return 2 * int((self.candidates(question, most).counts > 0).sum()) >= len(question)
+        """Whether a third of a few states have no more candidates than that."""
+        return _PROMISED * int((self.candidates(question, most).counts > 0).sum()) >= len(question)
 
     def candidates(self, question: Question, most: float) -> Candidates:
         """Every point that may count, for each state that has `most` of them at most."""

@@ -35,27 +35,30 @@ class Multistep(LinearSolver):
     """One evaluation a step; the first steps use as many past evaluations as there are.
 
     Attributes:
-        order: 1 (DDIM), 2 or 3 past evaluations.
+        order: 1 (DDIM), 2 or 3 past evaluations; 0 for as many as suit the process.
         corrector: whether each state is corrected once the field is known there.
     """
 
-    order: int = 3
+    order: int = 0
     corrector: bool = True
 
     def __post_init__(self) -> None:
-        if self.order not in (1, 2, 3):
-            raise InputError(f"order={self.order}: the multistep solver has orders 1, 2 and 3")
+        if self.order not in (0, 1, 2, 3):
+            raise InputError(
+                f"order={self.order}: the multistep solver has orders 1, 2 and 3, and 0 for what suits"
+            )
 
     def step(
         self, path: LinearPath, x: Tensor, streams: Streams, label: Tensor | None
     ) -> Iterator[tuple[Tensor, Tensor]]:
         B, field = path.B, path.slices
-        predict = weights(path, self.order, 0)
-        correct = weights(path, self.order, 1) if self.corrector else None
+        order = self.order or path.process.layout.order
+        predict = weights(path, order, 0)
+        correct = weights(path, order, 1) if self.corrector else None
         before, past = x, [field[0](x, label)]
         for i, row in enumerate(predict):
             if i:
-                past = [field[i](x, label), *past[: self.order]]
+                past = [field[i](x, label), *past[:order]]
                 if correct:
                     x = combine(before, B[i] / B[i - 1], *zip(past, correct[i - 1], strict=False))
             before = x

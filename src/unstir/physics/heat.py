@@ -24,6 +24,7 @@ from unstir.physics.process import check_kept, stratified
 _LARGEST_RESERVOIR = 10_000  # items whose blurred modes are kept
 # Measured on digits and Fashion-MNIST, `docs/few-steps.md`.
 _BLUR_RHO, _LEAP = 3.0, 0.15
+_CLOCK_RHO, _CLOCK_ORDER = 0.7, 2
 _SMALLEST_MODE = 1e-3  # of the noise: less than that of a mode is not kept
 
 
@@ -81,6 +82,11 @@ class HeatProcess(DampedProcess):
     reservoir: Tensor | None = None
     modes: Tensor | None = None
     prior_holds_data = True
+
+    @property
+    def layout(self) -> Layout:
+        """On the clock itself, and of low order: where modes come up, old evaluations tell little."""
+        return Layout(_CLOCK_RHO, order=_CLOCK_ORDER)
 
     def prepared(self, items: Tensor, partner: Tensor | None = None) -> HeatProcess:
         """With spectrum and reservoir of `items`."""
@@ -158,10 +164,14 @@ class HeatProcess(DampedProcess):
         return torch.logsumexp(logs, 1) - math.log(len(centres))
 
     def times(self, n: int, rho: float = 7.0, jump: float | None = None) -> Tensor:
-        """`n` times from `t_max` down to `t_min`: blurs σ_B evenly spaced in their logarithm."""
+        """`n` times from `t_max` down to `t_min`, the more the larger the blur: even in s^{1/ρ} of the clock s.
+
+        ρ is the layout's, whatever is asked for: there is no B/A to lay them out in.
+        """
         if n < 1:
             raise ValueError(f"n={n}: at least one time is needed")
-        return torch.linspace(self.t_max, self.t_min, n, dtype=torch.float64)
+        share = torch.linspace(1, 0, n, dtype=torch.float64) ** self.layout.rho
+        return self.t_min + (self.t_max - self.t_min) * share
 
     def progress(self, t: Tensor) -> Tensor:
         """The clock itself: the logarithm of the blur."""

@@ -41,10 +41,12 @@ class Layout:
     Attributes:
         rho: larger puts more steps at low noise.
         leap: the second time lies at B/A = leap · steps, for data of standard deviation ½.
+        order: how many evaluations a multistep solver draws a polynomial through.
     """
 
     rho: float = 7.0
     leap: float = 0.4
+    order: int = 3
 
 
 @dataclass(frozen=True)
