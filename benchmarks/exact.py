@@ -86,7 +86,7 @@ def _last(walk: Callable[[], Iterator[object]]) -> None:
 
 
 def plain_steps(process: LinearProcess, data: Tensor, times: list[float], n: int) -> float:
-    """Seconds that the field over all points, in float32 or float64, takes at all of them, from a few times."""
+    """Seconds that the field over all points, in float32 or 64, takes at all times, from a few of them."""
     field = ExactField(process, data, prune=False)
     field._all.points.__dict__["bytes"] = None  # in floats, as before points were whole numbers
     some, total = times[::6], 0.0

@@ -131,9 +131,15 @@ def test_products_are_those_of_the_points() -> None:
     torch.testing.assert_close(way.products(part).double(), expected, rtol=0, atol=1e-5)
     weight = torch.rand(7, 40, generator=seeded(3))
     mean = torch.zeros(7, 64)
-    way.add(mean, weight, part)
-    found = way.answer(mean / weight.sum(1, keepdim=True)).double()
-    torch.testing.assert_close(found, (weight @ data[150:190] / weight.sum(1, keepdim=True)).double())
+    total = weight.sum(1, keepdim=True)
+    way.add(mean, weight, part, total)
+    found = way.answer(mean / total).double()
+    torch.testing.assert_close(found, (weight @ data[150:190] / total).double())
+    # Of many others two digits are enough, and tell.
+    other = torch.zeros(7, 64)
+    way.add(other, weight, part, total + 1000)
+    assert not torch.equal(other, mean)
+    torch.testing.assert_close(other, mean, rtol=0, atol=40 * 128 / (254 * 254))
 
 
 def test_classes_have_their_own_part_of_the_numbers() -> None:

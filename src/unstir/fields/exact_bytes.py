@@ -11,7 +11,9 @@ and a processor with AVX-512 VNNI takes sums of products of such k with other wh
 
 With two digits that leaves at most 2⁻¹⁶ max|x| of a number, with three 2⁻²⁴, as float32 itself does. So three
 digits are as exact as float32 and take 0.45 of its time; two take 0.3, with an error bounded by Cauchy's and
-Schwarz's inequality: a logit moves by ‖g − ĝ‖ ‖h k_i‖ at most, and a weight by 2⁻¹⁶ of the largest.
+Schwarz's inequality: a logit moves by ‖g − ĝ‖ ‖h k_i‖ at most, and a weight by 2⁻¹⁶ of the largest. Where the
+weights' sum is 128 times the largest or more, two digits of them are enough: float32 itself loses 2⁻²⁴ of
+that sum in each term.
 
 In a basis of modes the points are no such numbers, but their pixels are, and g·y is the same there.
 """
@@ -31,6 +33,8 @@ _BASE = 254.0
 _PART = 512  # points looked at at once
 _TOLERANCE = 32 * torch.finfo(torch.float32).eps  # of the largest value, by which one may be off the grid
 _UNEVEN = 1e-3  # of the range: levels nearer to each other are one
+
+_ENOUGH = 128.0  # 2⁻²⁴ of so much is 2⁻¹⁷
 
 Turn = Callable[[Tensor], Tensor]
 
@@ -106,7 +110,7 @@ class ByteProducts:
 
     def __init__(self, g: Tensor, points: Bytes, digits: int) -> None:
         g = points.pixels(g)
-        self._points, self._digits = points, digits
+        self._points, self._batch, self._digits = points, len(g), digits
         largest = g.abs().amax(1, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)
         self._g = split(g / largest, digits)
         self._scale = (-2 * points.step * largest / 127).float()
@@ -116,9 +120,10 @@ class ByteProducts:
         """−2 g·y, float32 `(batch, part)`."""
         return self._summed(self._g, self._points.codes[part].T).mul_(self._scale).add_(self._shift)
 
-    def add(self, mean: Tensor, weight: Tensor, part: slice) -> None:
-        """Add Σ w k, which `answer` makes Σ w y of. The weights are from 0 to 1."""
-        mean.add_(self._summed(split(weight, self._digits), self._points.codes[part]), alpha=1 / 127)
+    def add(self, mean: Tensor, weight: Tensor, part: slice, total: Tensor) -> None:
+        """Add Σ w k, which `answer` makes Σ w y of, for weights from 0 to 1 whose sum so far is `total`."""
+        digits = 2 if bool((total >= _ENOUGH).all()) else self._digits
+        mean.add_(self._summed(split(weight, digits), self._points.codes[part]), alpha=1 / 127)
 
     def answer(self, mean: Tensor) -> Tensor:
         """Coordinates from the mean of k."""
@@ -127,7 +132,7 @@ class ByteProducts:
 
     def _summed(self, digits: Tensor, codes: Tensor) -> Tensor:
         """127 times the product of what `split` gave with whole numbers."""
-        parts = torch._int_mm(digits, codes).view(self._digits, -1, codes.shape[1])
+        parts = torch._int_mm(digits, codes).view(-1, self._batch, codes.shape[1])
         out = parts[0].float()
         for place, part in enumerate(parts[1:], 1):
             out.add_(part, alpha=_BASE**-place)

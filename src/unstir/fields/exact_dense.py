@@ -156,8 +156,8 @@ class _Products(Protocol):
         """−2 g·y, float32 `(batch, part)`."""
         ...
 
-    def add(self, mean: Tensor, weight: Tensor, part: slice) -> None:
-        """Add Σ w y to `mean`."""
+    def add(self, mean: Tensor, weight: Tensor, part: slice, total: Tensor) -> None:
+        """Add Σ w y to `mean`; `total` `(batch, 1)` is Σ w so far, these with it."""
         ...
 
     def answer(self, mean: Tensor) -> Tensor:
@@ -176,7 +176,7 @@ class _Floats:
     def products(self, part: slice) -> Tensor:
         return (self._asked @ self._values[part].T).float()
 
-    def add(self, mean: Tensor, weight: Tensor, part: slice) -> None:
+    def add(self, mean: Tensor, weight: Tensor, part: slice, total: Tensor) -> None:
         if self._low:
             mean.add_(weight.to(self._values.dtype) @ self._values[part])
         else:
@@ -215,7 +215,7 @@ def _streamed(question: Question, points: Points, law: Law, *, low: bool) -> tup
         new_top = torch.maximum(top, logits.amax(1, keepdim=True))
         weight, keep = logits.sub_(new_top).clamp_min_(_LEAST).exp_(), torch.exp(top - new_top)
         total.mul_(keep).add_(weight.sum(1, keepdim=True))
-        way.add(mean.mul_(keep), weight, part)
+        way.add(mean.mul_(keep), weight, part, total)
         top = new_top
     return way.answer(mean / total), nearest
 

@@ -164,7 +164,7 @@ class HeatProcess(DampedProcess):
         return torch.logsumexp(logs, 1) - math.log(len(centres))
 
     def times(self, n: int, rho: float = 7.0, jump: float | None = None) -> Tensor:
-        """`n` times from `t_max` down to `t_min`, the more the larger the blur: even in s^{1/ρ} of the clock s.
+        """`n` times from `t_max` down to `t_min`, more at larger blurs: even in s^{1/ρ} of the clock s.
 
         ρ is the layout's, whatever is asked for: there is no B/A to lay them out in.
         """
