@@ -1,5 +1,5 @@
 # make demo   set up, train on the embedded digits, leave pictures to look at
-# make test   set up and run the tests          make lint   style and types
+# make test   set up and run the tests          make lint   style, types, and the docs as a site
 # make docs   the documentation as a site, build/site
 PYTHON ?= python3
 VENV   := .venv
@@ -31,7 +31,7 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	@$(MAKE) --no-print-directory lint-page
+	@$(MAKE) --no-print-directory lint-page docs
 
 # The page's modules, by their JSDoc. TypeScript is fetched once, outside git; without npm this is left out.
 TSC := $(VENV)/typescript/node_modules/.bin/tsc

@@ -26,6 +26,7 @@ extensions = [
     "outside",
     "others",
     "equations",
+    "offline",
 ]
 myst_enable_extensions = ["html_image"]
 myst_heading_anchors = 4
