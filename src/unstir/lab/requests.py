@@ -25,6 +25,8 @@ from unstir.lab.context import Context
 Slot = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 Number = Annotated[int, Field(ge=0, le=2**53 - 1)]
 
+_LINE, _NAME = 400, 80  # letters of an error, and of the argument that it names
+
 # kind: module and class. A new kind is a new file and a line here.
 _KINDS = {
     "hello": "unstir.lab.hello:Hello",
@@ -53,10 +55,10 @@ class BadRequestError(InputError):
     """
 
     def __init__(self, text: str, field: str | None = None, given: object = None) -> None:
-        super().__init__(text)
+        super().__init__(" ".join(text.split())[:_LINE])
         given = given if isinstance(given, dict) else {}
         number, slot = given.get("id"), given.get("slot")
-        self.field = field
+        self.field = None if field is None else " ".join(field.split())[:_NAME]
         self.id = number if type(number) is int and 0 <= number < 2**53 else None
         self.slot = slot if isinstance(slot, str) and len(slot) <= 32 else None
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from unstir.errors import InputError
 from unstir.lab.app import LOOPBACK, create_app
@@ -56,6 +57,21 @@ def warm(lab: Lab) -> None:
     for text in ('{"id": 0, "slot": "main", "kind": "hello"}', FIRST):
         for _ in parse(text).answer(context):
             pass
+
+
+def configuration(app: ASGIApp, lab: Lab) -> uvicorn.Config:
+    """How an application of the lab is served: quiet, and within the lab's limits."""
+    return uvicorn.Config(
+        app,
+        log_level=logging.WARNING,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws_max_size=lab.limits.message,
+        ws_max_queue=4,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=3,
+    )
 
 
 class _Server(uvicorn.Server):
@@ -107,16 +123,5 @@ def serve(
         if browser:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
-    config = uvicorn.Config(
-        app,
-        log_level=logging.WARNING,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        ws_max_size=lab.limits.message,
-        ws_max_queue=4,
-        ws_per_message_deflate=False,
-        timeout_graceful_shutdown=3,
-    )
     with contextlib.suppress(KeyboardInterrupt), contextlib.closing(found):
-        asyncio.run(_Server(config, up).serve(sockets=[found]))
+        asyncio.run(_Server(configuration(app, lab), up).serve(sockets=[found]))
