@@ -113,6 +113,7 @@ class Rod(Request):
         found = cooling(process, torch.tensor(self.profile), self.frames, self.error, self.seed)
         arrays = {
             "width": found.width,
+            "time": 0.5 * found.width.square(),  # of length²/diffusivity
             "temperature": found.temperature,
             "left": found.left,
             "modes": found.modes,

@@ -5,7 +5,7 @@ import { fill, h } from "../dom.js";
 import { slider } from "../slider.js";
 import { setTrack } from "../timeline.js";
 import { register } from "../views.js";
-import { axes, curve, short, words } from "./plot.js";
+import { axes, short } from "./plot.js";
 import { Plate, among, blended, row } from "./plate.js";
 
 /** @typedef {import("../types.js").Context} Context */
@@ -35,10 +35,11 @@ export class RodFigure {
   /**
    * @param {Context} context
    * @param {string} slot
-   * @param {{onDraw?: (profile: number[]) => void, modes?: boolean}} [hooks]
+   * @param {{onDraw?: (profile: number[]) => void, onAnswer?: () => void, modes?: boolean}} [hooks]
    */
-  constructor(context, slot, { onDraw, modes = true } = {}) {
+  constructor(context, slot, { onDraw, onAnswer, modes = true } = {}) {
     this.context = context;
+    this.onAnswer = onAnswer;
     this.slot = slot;
     this.position = 0;
     /** @type {Options} */
@@ -55,16 +56,31 @@ export class RodFigure {
   set(options) {
     const before = JSON.stringify([this.options.profile, this.options.error]);
     this.options = { ...this.options, ...options };
-    if (before !== JSON.stringify([this.options.profile, this.options.error]) || !this.frame) this.ask();
+    if (before !== JSON.stringify([this.options.profile, this.options.error]) || !this.frame) this.reckon();
     else this.draw(this.position);
   }
 
-  ask() {
+  reckon() {
     const { profile, error } = this.options;
     this.context.link.request(this.slot, "rod", { profile, error }, (frame) => {
       this.frame = frame;
       this.draw(this.position);
+      this.onAnswer?.();
     });
+  }
+
+  /** How far the past is missed that is reckoned back from a position. @param {number} position */
+  lostAt(position) {
+    if (!this.frame) return 0;
+    const { lost } = this.frame.arrays;
+    const { frame, next, share } = among(position, lost.data.length);
+    return lost.data[share > 0.5 ? next : frame];
+  }
+
+  /** The time at a position, in length² over diffusivity. @param {number} position */
+  timeAt(position) {
+    if (!this.frame) return 0;
+    return blended(this.frame.arrays.time, among(position, this.frame.arrays.time.shape[0]))[0];
   }
 
   /** @param {number} position */
@@ -127,7 +143,6 @@ export class RodFigure {
     pen.strokeStyle = palette.rgba("ink", 0.35);
     pen.lineWidth = 1;
     pen.strokeRect(left - 0.5, height - 46.5, right - left + 1, 27);
-    words(pen, "the mean", right, y(mean) - 9, { colour: palette.colours.soft, align: "right" });
     const spread = Math.sqrt(now.reduce((a, b) => a + (b - mean) ** 2, 0) / now.length);
     this.plate.say(`The temperature along the rod: it differs from its mean by ${short(spread)}`);
   }
