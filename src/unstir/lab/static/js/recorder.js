@@ -21,7 +21,7 @@ const VIDEO_SECONDS = 8;
 export function compose({ palette }, panels, canvas, side) {
   const columns = panels.length > 2 ? 2 : panels.length;
   const rows = Math.ceil(panels.length / columns);
-  const box = panels[0][0].getBoundingClientRect();
+  const box = panels[0][0].parentElement?.getBoundingClientRect() ?? { width: 1, height: 1 };
   const width = side || box.width;
   const height = Math.round((width * box.height) / box.width);
   const total = [columns * width + (columns + 1) * GAP, rows * height + (rows + 1) * GAP];

@@ -67,12 +67,16 @@ export class Experiment {
     this.request(direction, "path", args, (frame) => {
       if (frame.header.done !== false) panel.wait(false);
       this.paths[direction] = new Path(frame);
-      this.arrange();
+      this.arrange(direction);
     }, () => panel.wait(false));
   }
 
-  /** Puts what has come on the plates, the forward path's clock over both. */
-  arrange() {
+  /**
+   * Puts what has come on its plate, the forward path's clock over both.
+   *
+   * @param {Direction} came
+   */
+  arrange(came) {
     const { forward, backward } = this.paths;
     const master = forward ?? backward;
     if (!master) return;
@@ -82,7 +86,9 @@ export class Experiment {
     }
     for (const direction of DIRECTIONS) {
       const path = this.paths[direction];
-      if (path) this.panels[direction].show(path, master);
+      const panel = this.panels[direction];
+      if (path && (direction === came || panel.path !== path)) panel.show(path, master);
+      else if (path) panel.keepTime(master);
     }
     if (!this.suffix) this.track(master);
     this.askField();

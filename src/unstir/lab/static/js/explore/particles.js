@@ -28,8 +28,8 @@ uniform float alpha;
 uniform float edge;
 out vec4 colour;
 void main() {
-  float r = 2.0 * length(gl_PointCoord - 0.5);
-  float a = alpha * (1.0 - smoothstep(1.0 - edge, 1.0, r));
+  vec2 p = 2.0 * gl_PointCoord - 1.0;
+  float a = alpha * clamp((1.0 - dot(p, p)) * edge, 0.0, 1.0);
   colour = vec4(mix(first, second, tone) * a, a);
 }`;
 
@@ -137,7 +137,7 @@ export class Particles {
     gl.uniform2f(at.scaleHere, least / width / half[0], least / height / half[0]);
     gl.uniform2f(at.scaleThere, least / width / half[1], least / height / half[1]);
     gl.uniform1f(at.size, size);
-    gl.uniform1f(at.edge, Math.min(1, 2.4 / size));
+    gl.uniform1f(at.edge, size / 4.8);
     gl.uniform1f(at.alpha, alpha);
     gl.uniform3fv(at.first, first);
     gl.uniform3fv(at.second, second);
