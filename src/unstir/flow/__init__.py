@@ -1,10 +1,12 @@
 """Flow: backward in time. Solvers, sampling, likelihood."""
 
 from unstir.flow.adaptive import Adaptive
+from unstir.flow.between import between
 from unstir.flow.bridge import Mean, Posterior
 from unstir.flow.consistency import Consistency
 from unstir.flow.discrete import AncestralCoins, CoinSolver, TauLeaping
 from unstir.flow.dissipation import Dissipation
+from unstir.flow.encode import decode, encode
 from unstir.flow.langevin import Maruyama, Splitting
 from unstir.flow.likelihood import log_likelihood
 from unstir.flow.multistep import Multistep
@@ -48,7 +50,10 @@ __all__ = [
     "VelocityAdaptive",
     "VelocityEuler",
     "VelocityHeun",
+    "between",
+    "decode",
     "default_solver",
+    "encode",
     "gather",
     "log_likelihood",
     "parse_solver",

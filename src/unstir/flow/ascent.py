@@ -105,6 +105,19 @@ class Ascent(ABC, Generic[P]):
     def log_prior(self, x: Tensor) -> Tensor:
         """log density of the prior at states, float64 `(batch,)`."""
 
+    @abstractmethod
+    def arrive(self, x: Tensor) -> Tensor:
+        """The variables of states at the prior: the inverse of `leave`."""
+
+    def item(self, z: Tensor) -> Tensor:
+        """The items whose states without noise have these variables where the flow begins."""
+        A = self.signal().to(z.device)
+        return self._scaled(self._state(z), (1 / A).to(z.dtype))
+
+    @abstractmethod
+    def _state(self, z: Tensor) -> Tensor:
+        """The data's part of the states of variables where the flow begins."""
+
 
 class LinearAscent(Ascent[LinearProcess]):
     """z in the coordinates of the basis, which does not move where the data are normal.
@@ -120,7 +133,7 @@ class LinearAscent(Ascent[LinearProcess]):
         self.clock = (process.B(ends) / A).log()
         self._std = DATA_STD * process.scale
         # x = size · z
-        self._size = (A * self._width(self.clock)).tolist()
+        self._size: list[float] = (A * self._width(self.clock)).tolist()
 
     def _width(self, s: Tensor) -> Tensor:
         return (self._std**2 + (2 * s).exp()).sqrt()
@@ -155,6 +168,12 @@ class LinearAscent(Ascent[LinearProcess]):
     def log_prior(self, x: Tensor) -> Tensor:
         return self.process.log_prior(x)
 
+    def arrive(self, x: Tensor) -> Tensor:
+        return self.process.basis.coordinates(x) / self._size[1]
+
+    def _state(self, z: Tensor) -> Tensor:
+        return self.process.basis.state(z * self._size[0])
+
 
 class TimeAscent(Ascent[P]):
     """z = x on the process's own clock."""
@@ -173,6 +192,12 @@ class TimeAscent(Ascent[P]):
 
     def leave(self, z: Tensor) -> Entry:
         return Entry(z, 0.0)
+
+    def arrive(self, x: Tensor) -> Tensor:
+        return x
+
+    def _state(self, z: Tensor) -> Tensor:
+        return z
 
 
 class HeatAscent(TimeAscent[HeatProcess]):
@@ -258,6 +283,12 @@ class PhaseAscent(Ascent[LangevinProcess]):
     def log_prior(self, x: Tensor) -> Tensor:
         return self.process.log_prior(x)
 
+    def arrive(self, x: Tensor) -> Tensor:
+        return x
+
+    def _state(self, z: Tensor) -> Tensor:
+        return z.chunk(2, 1)[0]
+
 
 # The nearest class of a process decides.
 _ASCENTS: Mapping[type[Process], type[Ascent[Any]]] = {
@@ -269,7 +300,7 @@ _ASCENTS: Mapping[type[Process], type[Ascent[Any]]] = {
 _WITHOUT: Mapping[type[Process], str] = {
     Capacitor: "half of the lines that cross its plates come round from behind, so that no prior is known",
     Bridge: "its states start from degraded images, whose density nobody knows",
-    CoinProcess: "its states turn at random, along no flow; it has a bound: unstir.flow.nats_bound",
+    CoinProcess: "its states turn at random, along no flow; of their likelihood nats_bound is a bound",
 }
 
 
@@ -288,5 +319,7 @@ def ascent(process: Process, field: Field, shape: tuple[int, ...]) -> Ascent[Any
         if kind in _ASCENTS:
             return _ASCENTS[kind](process, field, shape)
         if kind in _WITHOUT:
-            raise InputError(f"process {process.name}: has no likelihood by a flow: {_WITHOUT[kind]}")
-    raise InputError(f"process {process.name}: has no likelihood by a flow")
+            raise InputError(
+                f"process {process.name}: has no flow from data to a known prior: {_WITHOUT[kind]}"
+            )
+    raise InputError(f"process {process.name}: has no flow from data to a known prior")
