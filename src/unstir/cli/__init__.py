@@ -21,6 +21,7 @@ _VERBS = (
     "tune",
     "distill",
     "restore",
+    "edit",
     "evaluate",
     "likelihood",
     "score",
