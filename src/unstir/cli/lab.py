@@ -19,8 +19,15 @@ def lab(
         str, typer.Option(help="Address to serve on; 0.0.0.0 lets other machines in.")
     ] = "127.0.0.1",
     runs: Annotated[Path | None, typer.Option(help="Folder whose trained runs the page may open.")] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(help="Write the page with finished runs into this folder instead."),
+    ] = None,
 ) -> None:
     """Open a page where every physics runs forward and backward."""
+    if export is not None:
+        _export(export)
+        return
     from unstir.lab.serve import serve
 
     say("opening the lab, which takes a few seconds")
@@ -31,3 +38,20 @@ def lab(
         runs=runs,
         say=lambda url: say("lab     ", (url, "bold"), "   Ctrl-C ends it", console=out),
     )
+
+
+def _export(folder: Path) -> None:
+    from rich.progress import Progress
+
+    from unstir.cli.console import err
+    from unstir.lab.export import export
+    from unstir.train.machine import using_threads
+
+    # Small tensors: threads that wait for each other cost more than they bring.
+    with using_threads(1), Progress(console=err, transient=True) as bars:
+        bar = bars.add_task("answers", total=None)
+        size = 0
+        for progress in export(folder):
+            bars.update(bar, completed=progress.done, total=progress.total)
+            size = progress.size
+    say("written ", (str(folder), "bold"), f"   {size / 1e6:.0f} MB for any web server", console=out)
