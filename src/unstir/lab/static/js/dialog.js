@@ -16,7 +16,7 @@ import { icon } from "./icons.js";
 export function openDialog(title, content, { kind = "", onclose } = {}) {
   const id = `dialog-${Math.random().toString(36).slice(2)}`;
   const close = () => element.close();
-  const element = h("dialog", { class: `dialog ${kind}`, "aria-labelledby": id },
+  const element = h("dialog", { class: `dialog ${kind}`, "aria-labelledby": id, autofocus: true, tabindex: -1 },
     h("header", {},
       h("h2", { id }, title),
       h("button", { class: "button plain icon", type: "button", "aria-label": "Close", onclick: close }, icon("close"))),

@@ -40,7 +40,7 @@ catalog.then((found) => {
     if (changed.has("t") && Math.abs(state.t - player.position) > 1e-3) player.seek(state.t);
     if (changed.has("scene")) show(context);
     else shown?.mounted.update(state, changed);
-    menu(context);
+    if (["scene", "data", "process"].some((key) => changed.has(key))) menu(context);
   });
   show(context);
   menu(context);
@@ -61,26 +61,26 @@ function show(context) {
   shown = { name: view.name, mounted: view.mount(root, context) };
 }
 
-/** @param {Context} context */
+/**
+ * The views: links in a row, or a list to choose from where the row would be too long.
+ *
+ * @param {Context} context
+ */
 function menu(context) {
   const state = store.get();
-  const entries = views().filter((view) => !view.fits || view.name === state.scene || view.fits(state, context.catalog));
-  if (views().length < 2) return;
-  fill(
-    byId("menu"),
-    ...entries.map((view) =>
-      h(
-        "a",
-        {
-          href: `#scene=${view.name}`,
-          "aria-current": view.name === viewOf(state.scene).name ? "page" : undefined,
-          onclick: (/** @type {Event} */ event) => {
-            event.preventDefault();
-            store.set({ scene: view.name });
-          },
-        },
-        view.title,
-      ),
-    ),
-  );
+  const now = viewOf(state.scene).name;
+  const entries = views().filter((view) => !view.fits || view.name === now || view.fits(state, context.catalog));
+  if (entries.length < 2) return;
+  const select = h("select", { class: "views", "aria-label": "View", onchange: () => store.set({ scene: select.value }) },
+    ...entries.map(({ name, title }) => h("option", { value: name }, title)));
+  select.value = now;
+  const links = entries.map(({ name, title }) => h("a", {
+    href: `#scene=${name}`,
+    "aria-current": name === now ? "page" : undefined,
+    onclick: (/** @type {Event} */ event) => {
+      event.preventDefault();
+      store.set({ scene: name });
+    },
+  }, title));
+  fill(byId("menu"), select, ...links);
 }

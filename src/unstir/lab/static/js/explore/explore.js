@@ -87,8 +87,7 @@ class Explorer {
       for (const panel of panels) {
         panel.layers = state.layers;
         panel.title.textContent = this.experiments.length > 1 ? processTitle(one.process(state)) : "";
-        panel.middle.setAttribute("aria-label",
-          `${panel.words.title}, ${panel.words.way}: particles under ${processTitle(one.process(state))}`);
+        panel.describe(`${"images" in state.data ? "images" : "particles"} under ${processTitle(one.process(state))}`);
       }
       const [letter, index] = state.follow.split(":");
       one.panels.forward.follow = letter === "f" ? Number(index) : -1;

@@ -28,6 +28,7 @@ export class Panel {
     this.under = h("canvas", { class: "layer", "aria-hidden": "true" });
     this.middle = h("canvas", { class: "layer", role: "img" });
     this.over = h("canvas", { class: "layer", "aria-hidden": "true" });
+    this.describe("particles");
     this.time = h("span", { class: "time" });
     this.title = h("span", { class: "of" });
     this.stage = h("div", { class: "plate" }, this.under, this.middle, this.over);
@@ -57,6 +58,11 @@ export class Panel {
     this.observer = new ResizeObserver(() => this.resize());
     this.observer.observe(this.stage);
     this.stage.addEventListener("click", (event) => this.pick(event, onPick));
+  }
+
+  /** @param {string} what is seen, for readers of the screen */
+  describe(what) {
+    this.middle.setAttribute("aria-label", `${this.words.title}, ${this.words.way}: ${what}`);
   }
 
   resize() {
