@@ -151,3 +151,55 @@ def test_a_table_with_classes_and_codes_is_learned_as_train_would(tmp_path: Path
     (tmp_path / "t.csv").write_text("\n".join(["length,code,species", *rows[1:]]) + "\n")
     with pytest.raises(InputError, match="have changed"):
         read_again(made.plan, made.out)
+
+
+@dataclass
+class Doomed(Job):
+    """A worker that is killed when its work is done, before it can say so."""
+
+    real: Job
+
+    def reports(self) -> Iterator[Report]:
+        yield from self.real.reports()
+
+    def stop(self, *, at_once: bool = False) -> None:
+        pass
+
+    def outcome(self) -> str | None:
+        return "its worker was ended by signal 9"
+
+
+def test_a_worker_killed_when_all_is_drawn_has_not_failed(tmp_path: Path) -> None:
+    made = bench(tmp_path / "out")
+    real = made.launch
+    made.launch = lambda process, device: Doomed(real(process, device))  # type: ignore[method-assign]
+    done = made.run()
+    assert done.results["failed"] == {}
+    assert list(done.results["cost"]) == ["edm", "vp"]
+
+
+@pytest.mark.parametrize("moment", ["before the figures", "before the report"])
+def test_figures_and_report_of_before_a_kill_do_not_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """A process fails, is drawn at the second try, and then all is killed: a third try tells of both."""
+    made = bench(tmp_path / "out")
+    real = made.launch
+    made.launch = lambda process, device: (  # type: ignore[method-assign]
+        Refusing("no memory") if process == "vp" else real(process, device)
+    )
+    assert "vp failed" in made.run().report.read_text("utf-8")
+    made.launch = real  # type: ignore[method-assign]
+
+    def dies(*_args: object, **_options: object) -> None:
+        raise KilledError
+
+    place = "comparison.measure" if moment == "before the figures" else "page.write_page"
+    with monkeypatch.context() as patch:
+        patch.setattr(f"unstir.compare.{place}", dies)
+        with pytest.raises(KilledError):
+            made.run()
+    done = made.run()
+    assert list(done.results["cost"]) == ["edm", "vp"]
+    assert done.results["failed"] == {}
+    assert "vp failed" not in done.report.read_text("utf-8")

@@ -14,6 +14,7 @@ from unstir.compare.plan import Plan, keep_plan, read_record, write_record
 from unstir.compare.results import measure, read_sets
 from unstir.compare.worker import is_done
 from unstir.data import Dataset
+from unstir.data.whole import explained
 from unstir.errors import InputError
 
 REPORT = "report.html"
@@ -68,25 +69,37 @@ def compare_processes(
     begin: Launch = launch or partial(_subprocess, plan, out)
     left = [name for name in plan.processes if not is_done(plan.folder(out, name))]
     failed: dict[str, str] = {}
+    report = out / REPORT
     if left:
         with nullcontext(None) if training is None else training(left) as watch:
             failed = run_crew(left, devices, begin, watch)
+        # One that was ended when all was drawn has done its work.
+        failed = {name: why for name, why in failed.items() if not is_done(plan.folder(out, name))}
     record = read_record(out)
     results = record.get("results")
-    if left or not isinstance(results, dict):
+    if left or not isinstance(results, dict) or _outdated(plan, out, results):
         sets = read_sets(plan, out, train, heldout)
         if not sets.drawn:
             name, reason = next(iter(failed.items()))
             raise InputError(f"process {name}: {reason}")
         with nullcontext(None) if measuring is None else measuring(len(sets.drawn) + 2) as stage:
             results = measure(plan, out, sets, failed, stage)
+        with explained(report):  # which tells of older figures: a kill from here on must not leave it
+            report.unlink(missing_ok=True)
         write_record(out, {"plan": asdict(plan), "results": results})
-    report = out / REPORT
-    if left or not report.exists():
+    if not report.exists():
         from unstir.compare.page import write_page
 
         write_page(plan, results, read_sets(plan, out, train, heldout), report)
     return Comparison(out, plan, results, report)
+
+
+def _outdated(plan: Plan, out: Path, results: dict[str, Any]) -> bool:
+    """Whether a process that the figures tell of as failed has been drawn since."""
+    failed = results.get("failed")
+    return isinstance(failed, dict) and any(
+        name in plan.processes and is_done(plan.folder(out, name)) for name in failed
+    )
 
 
 def _subprocess(plan: Plan, out: Path, process: str, device: str) -> Subprocess:

@@ -31,6 +31,7 @@ NAMED = 20  # how many bad images a message names
 
 _THREADED = 2**15
 _MOST_THREADS = 16
+_AT_WORK = 2**28  # bytes of pixels that are being decoded at a time; decoding takes about five times these
 _CHUNK = 32  # images that a thread takes at once
 _CHUNK_BYTES = 2**22  # and fewer where they are large
 
@@ -77,7 +78,7 @@ def read_album(album: Album, name: str, skip_bad: bool = False) -> Dataset:
         if canvas.values is not None:
             size = canvas.values[0].nbytes
             parts = _parts(files, max(1, min(_CHUNK, _CHUNK_BYTES // size)))
-            threads = _cores() if size >= _THREADED else 1
+            threads = min(_cores(), max(1, _AT_WORK // size)) if size >= _THREADED else 1
             for outcomes in _spread(parts, lambda part: _develop(part, canvas.wanted), threads):
                 canvas.take(outcomes)
     values, kept = canvas.finished(skip_bad)

@@ -7,8 +7,10 @@ Where a name comes twice the last one counts, as unpacking would have it.
 from __future__ import annotations
 
 import re
+import struct
 import zipfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +29,11 @@ SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 TAR_SUFFIXES = SUFFIXES[1:]
 MAX_ARCHIVES = 10_000
 
-_ZIP = (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
+# What zipfile raises of a damaged file, an IndexError for an empty name among it.
+_ZIP = (
+    zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError, OSError, LookupError,
+    OverflowError, MemoryError, struct.error, zlib.error,
+)  # fmt: skip
 _ENCRYPTED = 0x1
 
 
@@ -64,6 +70,7 @@ def _read_zip(archive: zipfile.ZipFile, path: Path, name: str, skip_bad: bool) -
         raise InputError(
             f"{what} is encrypted, {shown(locked.filename)} for one: unpack it and give the folder"
         )
+    check_packing(items, what)
     packed = path.stat().st_size
     check_expansion(what, packed, sum(item.file_size for item in items), "unpack it and give the folder")
 
@@ -72,7 +79,10 @@ def _read_zip(archive: zipfile.ZipFile, path: Path, name: str, skip_bad: bool) -
             raise ValueError("its name leads out of the archive")
         check_size(item.file_size)
         try:
-            return archive.read(item)
+            with archive.open(item) as stream:  # `archive.read` unpacks all there is, whatever was promised
+                found = stream.read(item.file_size)
+                stream.read(1)  # at the end zipfile compares the checksum
+                return found
         except zipfile.BadZipFile as error:
             raise OSError(reason(error)) from error
 
@@ -84,6 +94,20 @@ def _read_zip(archive: zipfile.ZipFile, path: Path, name: str, skip_bad: bool) -
         lambda kept: class_labels.from_folders([found.images[i][:-1] for i in kept]),
     )
     return read_album(album, name, skip_bad)
+
+
+def check_packing(items: Iterable[zipfile.ZipInfo], what: str) -> None:
+    """Refuse what Python unpacks in steps of any size.
+
+    Raises:
+        InputError: a file that is neither stored nor deflated.
+    """
+    for item in items:
+        if item.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise InputError(
+                f"{what} holds {shown(item.filename)}, packed in a way of its own (method "
+                f"{item.compress_type}): pack it again by deflate, the usual one"
+            )
 
 
 def read_tars(paths: Sequence[Path], what: str, name: str, skip_bad: bool = False) -> Dataset:

@@ -29,6 +29,7 @@ from unstir.data.dataset import Dataset
 from unstir.data.images import check_size
 from unstir.data.labels import MAX_CLASSES, Labels
 from unstir.data.limits import check_expansion
+from unstir.data.messages import unpacked_size
 from unstir.data.tables import from_arrow, read_parquet
 from unstir.data.wording import listed, quoted, reason, shown
 from unstir.errors import InputError
@@ -103,7 +104,8 @@ def read_tables(
         return read_album(album, name, skip_bad)
     except InputError:
         raise
-    except (pa.ArrowException, ValueError) as error:  # such as names that are no UTF-8
+    except (pa.ArrowException, ValueError, LookupError, ArithmeticError, MemoryError) as error:
+        # Such as names that are no UTF-8.
         raise InputError(f"{what} is damaged ({reason(error)}): copy or write it again") from error
 
 
@@ -190,9 +192,14 @@ def _opened(path: Path) -> Iterator[Any]:
             start = stream.read(6)
         if start.startswith(b"FEA1"):
             raise InputError(f"{shown(path)} is of Feather's first version: write it again with version 2")
-        reading = ipc.open_file if start == b"ARROW1" else ipc.open_stream
-        with pa.memory_map(str(path)) as source, reading(source) as reader:
-            yield reader
+        # A file is a stream between two marks; what its table of contents says is not needed.
+        begin = 8 if start == b"ARROW1" else 0
+        with pa.memory_map(str(path)) as source:
+            source.seek(begin)
+            check_expansion(shown(path), path.stat().st_size, unpacked_size(source), "write it unpacked")
+            source.seek(begin)
+            with ipc.open_stream(source) as reader:
+                yield reader
     except InputError:
         raise
     except (pa.ArrowException, OSError, ValueError, MemoryError, OverflowError) as error:
@@ -219,8 +226,7 @@ def _batches(path: Path, columns: list[str] | None) -> Iterator[Batch]:
                 batch.validate(full=True)
                 yield batch
             return
-        several = hasattr(reader, "num_record_batches")
-        for whole in map(reader.get_batch, range(reader.num_record_batches)) if several else reader:
+        for whole in reader:
             batch = whole if columns is None else whole.select(columns)
             batch.validate(full=True)
             yield batch

@@ -43,15 +43,23 @@ def from_texts(column: Any, what: str) -> tuple[Array, tuple[str, ...]]:  # noqa
         InputError: more than 1,000 categories, or more than 100 where most rows have one of their own; dates;
             a category above 200 letters or with letters that cannot be printed.
     """
-    from pyarrow import compute
+    from pyarrow import compute, int64, types
 
-    coded = compute.fill_null(column, "").combine_chunks().dictionary_encode()
-    texts: list[str] = coded.dictionary.to_pylist()
-    _check(texts, len(coded), what)
-    names = sorted(texts, key=natural_key)
+    # Dictionaries stay dictionaries: written out, a file of some bytes may be gigabytes.
+    if types.is_dictionary(column.type):
+        coded = column.unify_dictionaries().combine_chunks()
+    else:
+        coded = column.combine_chunks().dictionary_encode()
+    entries = [text or "" for text in coded.dictionary.to_pylist()] + [""]
+    used, places = np.unique(
+        compute.fill_null(coded.indices.cast(int64()), -1).to_numpy(), return_inverse=True
+    )
+    texts = [entries[place] for place in used]
+    names = sorted(set(texts), key=natural_key)
+    _check(names, len(coded), what)
     rank = {text: code for code, text in enumerate(names)}
     codes = np.array([rank[text] for text in texts], dtype=np.float64)
-    return codes[coded.indices.to_numpy()], tuple(names)
+    return codes[places], tuple(names)
 
 
 def to_texts(codes: Array, names: tuple[str, ...]) -> Any:  # noqa: ANN401

@@ -30,6 +30,7 @@ _SPLITS = {
     **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
 }
 _LARGEST_JSON = 2**26
+_LONGEST_NAME = 200
 
 
 def is_saved(folder: Path) -> bool:
@@ -47,7 +48,7 @@ def read_saved(folder: Path, name: str, skip_bad: bool = False) -> Dataset:
         parts = _json(folder / "dataset_dict.json").get("splits")
         splits = [part for part in parts if isinstance(part, str)] if isinstance(parts, list) else []
         chosen = TRAIN if TRAIN in splits else splits[0] if len(splits) == 1 else None
-        if chosen is None or Path(chosen).name != chosen:
+        if chosen is None or not _plain(chosen):
             raise InputError(
                 f"{shown(folder)} has the parts {listed(splits) or 'none'}: give the folder of one of them"
             )
@@ -56,8 +57,9 @@ def read_saved(folder: Path, name: str, skip_bad: bool = False) -> Dataset:
     if state.get("_indices_data_files"):
         raise InputError(f"{what} keeps a choice of rows, as old versions did: save it again with datasets")
     entries = state.get("_data_files")
-    files = [entry.get("filename") for entry in entries or () if isinstance(entry, dict)]
-    if not files or not all(isinstance(file, str) and Path(file).name == file for file in files):
+    entries = entries if isinstance(entries, list) else []
+    files = [entry.get("filename") for entry in entries if isinstance(entry, dict)]
+    if not files or not all(isinstance(file, str) and _plain(file) for file in files):
         raise InputError(f"{what}/state.json names no files in its folder: save it again with datasets")
     paths = [folder / str(file) for file in files]
     gone = next((path for path in paths if not path.is_file()), None)
@@ -101,6 +103,11 @@ def read_tables_in(folder: Path, files: Sequence[Parts], name: str, skip_bad: bo
 def is_table(file: Parts) -> bool:
     """Whether the name is one of a table of Arrow or Parquet."""
     return file[-1].lower().endswith(SUFFIXES)
+
+
+def _plain(name: str) -> bool:
+    """Whether it is the name of a file in the folder itself."""
+    return Path(name).name == name and "\0" not in name and len(name) <= _LONGEST_NAME
 
 
 def _group(file: Parts) -> tuple[Parts, str]:

@@ -26,6 +26,7 @@ from unstir.data.limits import check_expansion, check_memory, size_text
 from unstir.data.wording import reason, shown
 from unstir.errors import InputError
 
+_MOST_AXES = 4
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
@@ -95,7 +96,11 @@ def _header(stream: IO[bytes] | gzip.GzipFile, what: str) -> tuple[tuple[int, ..
     axes = stream.read(4 * start[3])
     if len(axes) < 4 * start[3]:
         raise InputError(f"{what} is cut short within its header: copy or download it again")
-    return struct.unpack(f">{start[3]}I", axes), np.dtype(TYPES[start[2]])
+    shape = struct.unpack(f">{start[3]}I", axes)
+    if start[3] > _MOST_AXES or 0 in shape:
+        told = f"{start[3]} axes" if start[3] > _MOST_AXES else f"the shape {shape}"
+        raise InputError(f"{what} has {told} in its header: give images (n, h, w) or a table (n, columns)")
+    return shape, np.dtype(TYPES[start[2]])
 
 
 def _cut_short(what: str, promised: int) -> InputError:

@@ -9,6 +9,8 @@ more than `RESIDENT` of that memory stays on disk where its format allows (`mapp
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from pathlib import Path
 
 from unstir.errors import InputError
 
@@ -17,24 +19,31 @@ MAX_IMAGE_BYTES = 8 * MAX_PIXELS
 MAX_EXPANSION = 100
 FREE_EXPANSION = 256 * 2**20
 RESIDENT = 0.25
+_CONTAINERS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
 def size_text(n: int) -> str:
     """Bytes for people: `1.5 GiB`."""
-    size = float(n)
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{n} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TiB"
+    units = ("bytes", "KiB", "MiB", "GiB", "TiB")
+    for place, unit in enumerate(units):
+        if n < 1024 ** (place + 1) or unit == units[-1]:
+            break
+    if not place:
+        return f"{n} bytes"
+    tenths = (20 * n // 1024**place + 1) // 2  # a header may promise more than a float can say
+    return f"{tenths / 10:.1f} {unit}" if tenths < 10**6 else f"over {10**5:,} {unit}"
 
 
 def physical_memory() -> int | None:
-    """The machine's memory in bytes, or None where the system does not say."""
+    """The memory in bytes of the machine, or of the container, or None where the system does not say."""
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     except (AttributeError, ValueError, OSError):
-        return None
+        found = []
+    for place in _CONTAINERS:
+        with suppress(OSError, ValueError):  # `max` is no number
+            found.append(int(place.read_text()))
+    return min(found, default=None)
 
 
 def check_memory(what: str, needed: int) -> None:

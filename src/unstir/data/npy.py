@@ -9,6 +9,7 @@ bytes that follow, and only then is memory taken.
 from __future__ import annotations
 
 import math
+import struct
 import tokenize
 import warnings
 import zipfile
@@ -28,9 +29,14 @@ from unstir.errors import InputError
 DATA_NAMES = ("samples", "images", "signals", "x", "data")
 LABEL_NAMES = ("labels", "y")
 KIND_NAME = "kind"
+_LARGEST_HEADER = 2**16
+_MOST_AXES = 32
 
 _HEADER = (ValueError, TypeError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError, EOFError)
-_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
+_ZIP = (
+    zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError, OSError, LookupError,
+    OverflowError, MemoryError, struct.error, zlib.error,
+)  # fmt: skip
 
 
 def read_npy(path: Path, name: str) -> Dataset:
@@ -104,6 +110,8 @@ def _choose(members: dict[str, zipfile.ZipInfo], what: str) -> str:
 
 def _member(archive: zipfile.ZipFile, item: zipfile.ZipInfo, path: Path, key: str) -> Array:
     what = f"{shown(path)}, array {quoted(key)}"
+    if item.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise InputError(f"{what} is packed in a way of its own: write it again with np.savez")
     packed = min(item.compress_size, path.stat().st_size)
     check_expansion(what, packed, item.file_size, "write it uncompressed with np.savez")
     with archive.open(item) as stream:
@@ -116,7 +124,7 @@ def _read(stream: IO[bytes], size: int, what: str) -> Array:
     shape, fortran, dtype = _header(stream, what)
     if dtype.hasobject:
         raise InputError(f"{what} holds Python objects, which are never unpickled: save an array of numbers")
-    if any(n < 0 for n in shape):
+    if any(n < 0 for n in shape) or len(shape) > _MOST_AXES:
         raise InputError(f"{what} has the shape {shape} in its header: save the array again")
     promised, held = math.prod(shape) * dtype.itemsize, size - stream.tell()
     if promised > held:
@@ -139,6 +147,18 @@ def _read(stream: IO[bytes], size: int, what: str) -> Array:
     return flat.reshape(shape, order="F" if fortran else "C")
 
 
+class _Head:
+    """What a header is read from: it cannot ask for gigabytes."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def read(self, size: int = -1, /) -> bytes:
+        if not 0 <= size <= _LARGEST_HEADER:
+            raise ValueError(f"a header of {size_text(size)}")
+        return self._stream.read(size)
+
+
 def _check_text(codes: Array, what: str) -> None:
     """NumPy makes texts of any numbers, also of those that are no letters, and Python breaks on them."""
     strange = codes[(codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))]
@@ -150,11 +170,12 @@ def _header(stream: IO[bytes], what: str) -> tuple[tuple[int, ...], bool, np.dty
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # 'required additional header parsing', of files by Python 2
-            version = np.lib.format.read_magic(stream)
+            head = _Head(stream)
+            version = np.lib.format.read_magic(head)
             if version == (1, 0):
-                return np.lib.format.read_array_header_1_0(stream)
+                return np.lib.format.read_array_header_1_0(head)
             if version == (2, 0):
-                return np.lib.format.read_array_header_2_0(stream)
+                return np.lib.format.read_array_header_2_0(head)
     except _HEADER as error:
         raise InputError(
             f"{what} is no whole .npy array ({reason(error)}): write it again with np.save"

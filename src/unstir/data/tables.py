@@ -74,11 +74,15 @@ def read_parquet(path: Path, name: str) -> Dataset:
     what = shown(path)
     try:
         with parquet.ParquetFile(path) as file:
+            texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
+        with parquet.ParquetFile(path, read_dictionary=texts) as file:
             rows, schema = file.metadata.num_rows, file.schema_arrow
             check_names(schema.names, what)
             for field in schema:
                 _check_type(field, partial(_first_value, file, field.name), what)
-            needed = 8 * rows * len(schema.names)
+            groups = (file.metadata.row_group(i) for i in range(file.metadata.num_row_groups))
+            unpacked = sum(max(0, group.total_byte_size) for group in groups)
+            needed = max(8 * rows * len(schema.names), unpacked)
             check_expansion(what, path.stat().st_size, needed, "write the table as .npy")
             check_memory(what, needed)
             table = file.read()
@@ -246,7 +250,7 @@ def _column(column: Any, key: str, what: str) -> tuple[Array, Names]:  # noqa: A
         codes, names = from_texts(column.cast(string()), f"{what}, column {quoted(key)}")
         return (codes, names) if "" in names else (np.asarray(column.to_numpy(), dtype=np.float64), FLAGS)
     if _is_text(column.type):
-        return from_texts(column.cast(string()), f"{what}, column {quoted(key)}")
+        return from_texts(column, f"{what}, column {quoted(key)}")
     return _numbers(column, key, what), None
 
 

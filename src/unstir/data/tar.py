@@ -18,7 +18,7 @@ from typing import IO
 
 from unstir.data.album import Read
 from unstir.data.images import Parts, check_size
-from unstir.data.limits import MAX_IMAGE_BYTES, check_expansion
+from unstir.data.limits import check_expansion
 from unstir.data.wording import reason, shown
 from unstir.errors import InputError
 
@@ -26,7 +26,7 @@ NOTE = 2**16  # bytes of the largest text that goes with an image
 
 _BROKEN = (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, OverflowError, MemoryError)
 _GZIP = (".gz", ".tgz")
-_PIECE = 2**20
+_PIECE = _LARGEST_HEADER = 2**20
 
 Note = Callable[[str, bytes], object]
 
@@ -158,13 +158,13 @@ def _trouble(item: tarfile.TarInfo, parts: Parts) -> str:
 
 
 class _Bounded:
-    """What tarfile reads from, which refuses the gigabytes that a damaged header asks for."""
+    """What tarfile reads headers from, which refuses the gigabytes that a damaged one asks for."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self.read_from = stream
         self.seek, self.tell = stream.seek, stream.tell
 
     def read(self, size: int) -> bytes:
-        if not 0 <= size <= MAX_IMAGE_BYTES:
+        if not 0 <= size <= _LARGEST_HEADER:
             raise OSError("a header of no sense")
         return self.read_from.read(size)

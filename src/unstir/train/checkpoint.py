@@ -19,6 +19,7 @@ from typing import Any
 from torch import Tensor
 
 from unstir.data.whole import discard, explained, new_folder
+from unstir.data.wording import quoted, reason
 from unstir.errors import InputError
 
 _KEPT = 2
@@ -166,14 +167,14 @@ def _read(path: Path, step: int) -> tuple[Tensors, dict[str, Any]]:
             raise InputError(f"{name} does not have the manifest's SHA-256: it was changed")
     extra = sorted(f.name for f in path.iterdir() if f.name not in expected | {"manifest.json"})
     if extra := [name for name in extra if not name.startswith(".")]:  # .DS_Store and the like do no harm
-        raise InputError(f"{extra[0]} is no part of a checkpoint")
+        raise InputError(f"{quoted(extra[0])} is no part of a checkpoint")
     state = _json(path / "state.json")
     if state.get("step") != step:
         raise InputError("state.json is of another step")
     try:
         return {name: load_file(path / f"{name}.safetensors") for name in _FILES}, state
     except SafetensorError as error:
-        raise InputError(f"its tensors cannot be read ({error})") from None
+        raise InputError(f"its tensors cannot be read ({reason(error)})") from None
 
 
 def _check_shapes(
@@ -181,7 +182,7 @@ def _check_shapes(
 ) -> None:
     for name in sorted(found.keys() | wanted.keys()):
         if name not in wanted:
-            raise InputError(f"{file} holds {name}, which this run does not have")
+            raise InputError(f"{file} holds {quoted(name)}, which this run does not have")
         if name not in found:
             if partly:
                 continue

@@ -106,7 +106,12 @@ def read_run_config(path: Path) -> TrainConfig:
     """
     if not (path / "config.yaml").is_file():
         raise InputError(f"run {path}: is no run folder (it has no config.yaml); train one with unstir train")
-    return make_config(read_config(path / "config.yaml"))
+    try:
+        return make_config(read_config(path / "config.yaml"))
+    except InputError as error:
+        raise InputError(
+            f"run {path}: config.yaml cannot be used ({error}); mend it, or train again"
+        ) from None
 
 
 def read_info(path: Path) -> DataInfo:

@@ -181,7 +181,10 @@ def resume(path: Path, source: Dataset | None = None, network: nn.Module | None 
     if begun:
         expected = session.trainer.expected()
         checkpoint = cluster.together(lambda: load_checkpoint(path, expected))
-        session.trainer.restore(checkpoint)
+        try:
+            session.trainer.restore(checkpoint)
+        except InputError as error:
+            raise InputError(f"run {path}: {error}") from None
         session = dataclasses.replace(session, passed_over=checkpoint.passed_over)
     cluster.led(lambda: _tidy(path, session.trainer.step))
     return session
