@@ -164,7 +164,10 @@ def test_a_run_that_has_changed_is_refused(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "give a run folder, --exact DATA, --local DATA, or --diffusers FOLDER; you gave none"),
+        (
+            (),
+            "--local DATA, --diffusers FOLDER, or --weights FILE; you gave none of them",
+        ),
         (("run", "--exact", "digits"), "you gave RUN and --exact"),
         (("--exact", "digits", "--local", "digits"), "you gave --exact and --local"),
         (("run", "--process", "edm"), "process=edm: a run has its own; leave it out"),

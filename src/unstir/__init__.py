@@ -16,7 +16,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unstir import data, fields, flow, measure, physics
+    from unstir import data, fields, flow, interop, measure, physics
     from unstir.errors import InputError
     from unstir.fitting import fit
     from unstir.flow import log_likelihood, sample
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_MODULES = ("data", "fields", "flow", "measure", "physics")
+_MODULES = ("data", "fields", "flow", "interop", "measure", "physics")
 _NAMES = {
     "InputError": "unstir.errors",
     "Run": "unstir.run",
@@ -47,6 +47,7 @@ __all__ = [
     "fields",
     "fit",
     "flow",
+    "interop",
     "load",
     "local",
     "log_likelihood",

@@ -15,7 +15,6 @@ def test_training_code_of_diffusers(tmp_path: Path) -> None:
     assert len(lines) <= 60
     assert sum("# was:" in line for line in lines) == 2
     main = runpy.run_path(str(EXAMPLE))["main"]
-    first, last = (main(steps, str(tmp_path / "digits.png"), batch=16) for steps in (2, 60))
-    assert last < 0.7 * first
+    assert main(50, str(tmp_path / "digits.png"), batch=16) < 0.7  # of the noise's variance
     with Image.open(tmp_path / "digits.png") as picture:
         assert picture.size[0] > 64

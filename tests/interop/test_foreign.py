@@ -163,11 +163,12 @@ def test_flow_matching(tmp_path: Path) -> None:
 def test_every_solver_samples_it(tmp_path: Path) -> None:
     source = saved(DDPMPipeline(network(), DDPMScheduler()), tmp_path)
     for name in solvers(source.process):
-        images = source.sample(2, solver=name, steps=5)
+        coarse = "adaptive:rtol=0.1,atol=0.1" if name == "adaptive" else name  # a random network is rough
+        images = source.sample(2, solver=coarse, steps=5)
         assert images.dtype == torch.uint8
         assert tuple(images.shape) == (2, *SHAPE)
     assert isinstance(source.process, LinearProcess)
-    density = log_likelihood(source.process, source.field, noise(2) / 2, probes=1)
+    density = log_likelihood(source.process, source.field, noise(1) / 2, rtol=0.1, atol=0.1)
     assert bool(density.isfinite().all())
     x = noise(2).requires_grad_()
     t = torch.full((2,), 300.0)

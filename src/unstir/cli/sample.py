@@ -38,8 +38,12 @@ def sample(
     diffusers: Annotated[
         Path | None, typer.Option(help="In place of a run: a pipeline folder of diffusers.")
     ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="In place of a run: a network of EDM or PFGM++, .pkl or .pt.")
+    ] = None,
     process: Annotated[
-        str | None, typer.Option(help="Of --exact and --local; poisson:D=128 by default.")
+        str | None,
+        typer.Option(help="Of --exact and --local, poisson:D=128 by default; of --weights, its own."),
     ] = None,
     n: Annotated[
         int | None, typer.Option("-n", "--number", min=1, help="How many; 64, or as many as --from has.")
@@ -75,7 +79,7 @@ def sample(
     from unstir.train.cluster import joined, leave
 
     cluster = joined()
-    opened = _source(run, exact, local, diffusers, process, device)
+    opened = _source(run, exact, local, diffusers, weights, process, device)
     given = None if source is None else _given(source, n, opened)
     drawing = Drawing(
         opened,
@@ -129,16 +133,18 @@ def _source(
     exact: str | None,
     local: str | None,
     diffusers: Path | None,
+    weights: Path | None,
     process: str | None,
     device: str,
 ) -> Source:
     """What is sampled: a run, one of the two fields that need none, or another library's."""
-    named = {"RUN": run, "--exact": exact, "--local": local, "--diffusers": diffusers}
+    named = {"RUN": run, "--exact": exact, "--local": local, "--diffusers": diffusers, "--weights": weights}
     given = [name for name, value in named.items() if value is not None]
     if len(given) != 1:
         told = " and ".join(given) or "none of them"
         raise InputError(
-            f"sample: give a run folder, --exact DATA, --local DATA, or --diffusers FOLDER; you gave {told}"
+            f"sample: give a run folder, --exact DATA, --local DATA, --diffusers FOLDER, or "
+            f"--weights FILE; you gave {told}"
         )
     if process is not None and (run is not None or diffusers is not None):
         raise InputError(f"process={process}: a run has its own; leave it out")
@@ -148,6 +154,10 @@ def _source(
         from unstir.interop import from_diffusers
 
         return from_diffusers(diffusers, device=device)
+    if weights is not None:
+        from unstir.interop import read_weights
+
+        return read_weights(weights, process=process, device=device)
     from unstir import untrained
     from unstir.train import TrainConfig
 

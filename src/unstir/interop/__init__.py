@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from unstir.interop.exporting import export
     from unstir.interop.foreign import from_diffusers
+    from unstir.interop.weights import read_weights
 
-_NAMES = {"export": "exporting", "from_diffusers": "foreign"}
+_NAMES = {"export": "exporting", "from_diffusers": "foreign", "read_weights": "weights"}
 
-__all__ = ["export", "from_diffusers"]
+__all__ = ["export", "from_diffusers", "read_weights"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401

@@ -20,7 +20,8 @@ from unstir.data.scaling import Scaling
 from unstir.data.wording import quoted, reason
 from unstir.errors import InputError
 from unstir.fields.field import Slice
-from unstir.interop.conventions import Convention, convention
+from unstir.interop.conventions import Convention, Network, convention
+from unstir.physics import LinearProcess
 from unstir.train.folder import DataInfo
 from unstir.train.machine import choose_device
 from unstir.untrained import Untrained
@@ -32,42 +33,69 @@ _TO_BYTES = 127.5  # from [−1, 1], in which diffusers has images
 
 
 class ForeignField:
-    """E[y | x_t = x] by a `UNet2DModel`.
+    """E[y | x_t = x] by another library's network.
 
     Args:
-        network: it.
+        network: as its convention asks it.
         convention: how it is asked.
         shape: of one item.
+        classes: how many labels tell apart; 0 for none.
         clip: the largest absolute value of a denoised state, or None where it is not held.
-
-    Attributes:
-        classes: how many there are; a label is then needed.
+        needs_label: whether it has no answer without one.
     """
 
     def __init__(
-        self, network: nn.Module, convention: Convention, shape: tuple[int, ...], clip: float | None = None
+        self,
+        network: Network,
+        convention: Convention,
+        shape: tuple[int, ...],
+        *,
+        classes: int = 0,
+        clip: float | None = None,
+        needs_label: bool = False,
     ) -> None:
         self.network = network
         self.convention = convention
         self.shape = shape
+        self.classes = classes
         self.clip = clip
-        config: Any = network.config
-        self.classes = int(config.num_class_embeds or 0)
+        self.needs_label = needs_label
 
     def __call__(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """The denoised states, `(batch, *shape)`, for times `(batch,)`."""
-        if label is None and self.classes:
+        if label is None and self.needs_label:
             raise InputError(f"label: this network needs one of its {self.classes} classes; give label")
-        d = self.convention.denoise(self._answer, x, t, label)
+        d = self.convention.denoise(self.network, x, t, label if self.classes else None)
         return d if self.clip is None else d.clamp(-self.clip, self.clip)
 
     def at(self, t: float) -> Slice:
         """The field at one time."""
         return lambda x, label: self(x, torch.full((len(x),), t, dtype=torch.float64, device=x.device), label)
 
-    def _answer(self, x: Tensor, steps: Tensor, label: Tensor | None) -> Tensor:
-        answer: Tensor = self.network(x, steps.to(x), label if self.classes else None, return_dict=False)[0]
-        return answer[:, : x.shape[1]]  # some answer with a variance too
+
+def as_source(
+    field: ForeignField, network: nn.Module, process: LinearProcess, name: str, device: torch.device
+) -> Untrained:
+    """What is sampled like a run: images in [−1, 1] as bytes, classes by their numbers.
+
+    Args:
+        field: of the network.
+        network: whose weights say whether a job that was stopped goes on with the same ones.
+        process: of the field.
+        name: of the file or folder.
+        device: where the network is.
+    """
+    info = DataInfo(
+        kind="image",
+        shape=field.shape,
+        label_names=tuple(map(str, range(field.classes))),
+        label_counts=(1,) * field.classes,
+        scaling=Scaling("image", (_TO_BYTES,), (_TO_BYTES,)).to_dict(),
+        count=max(field.classes, 1),
+        heldout=0,
+        sha256=_digest(network),
+    )
+    return Untrained(process, field, info, _no_items(name, info), device)
 
 
 def from_diffusers(
@@ -95,23 +123,21 @@ def from_diffusers(
     if type(network).__name__ == _OURS[1]:
         return Untrained(network.process, network.field, network.info, _no_items(name, network.info), where)
     asked = convention(type(scheduler).__name__, scheduler)
-    clip = (
-        float(scheduler.config.get("clip_sample_range", 1.0)) if scheduler.config.get("clip_sample") else None
+    classes = int(network.config.num_class_embeds or 0)
+
+    def answer(x: Tensor, steps: Tensor, label: Tensor | None) -> Tensor:
+        found: Tensor = network(x, steps.to(x), label, return_dict=False)[0]
+        return found[:, : x.shape[1]]  # some answer with a variance too
+
+    field = ForeignField(
+        answer,
+        asked,
+        _shape(network, shape),
+        classes=classes,
+        clip=float(scheduler.config.clip_sample_range) if scheduler.config.get("clip_sample") else None,
+        needs_label=classes > 0,
     )
-    field = ForeignField(network, asked, _shape(network, shape), clip)
-    classes = max(field.classes, 1)
-    names = tuple(map(str, range(field.classes)))
-    info = DataInfo(
-        kind="image",
-        shape=field.shape,
-        label_names=names,
-        label_counts=(1,) * len(names),
-        scaling=Scaling("image", (_TO_BYTES,), (_TO_BYTES,)).to_dict(),
-        count=classes,
-        heldout=0,
-        sha256=_digest(network),
-    )
-    return Untrained(asked.process, field, info, _no_items(name, info), where)
+    return as_source(field, network, asked.process, name, where)
 
 
 def _opened(source: Any) -> tuple[Any, Any, str]:  # noqa: ANN401

@@ -25,9 +25,9 @@ class Walk:
         self, solver: Multistep, process: LinearProcess, times: list[float], shape: tuple[int, ...]
     ) -> None:
         self.path = LinearPath(process, FunctionField(_nothing), times, shape)
-        self.order = solver.order
-        self.predict = weights(self.path, solver.order, 0)
-        self.correct = weights(self.path, solver.order, 1) if solver.corrector else None
+        self.order = solver.order or process.layout.order
+        self.predict = weights(self.path, self.order, 0)
+        self.correct = weights(self.path, self.order, 1) if solver.corrector else None
         self.past: list[Tensor] = []
         self.before: Tensor | None = None
         self.at = 0
