@@ -123,6 +123,7 @@ def visit(browser: api.Browser, lab: Server) -> Iterator[Callable[..., Seat]]:
         ready: bool = True,
         quiet: bool = True,
         at: str | None = None,
+        before: str = "",
     ) -> Seat:
         context = browser.new_context(
             viewport=NARROW if narrow else WIDE,
@@ -136,6 +137,8 @@ def visit(browser: api.Browser, lab: Server) -> Iterator[Callable[..., Seat]]:
             page.on("console", lambda line: said.append(line.text) if line.type == "error" else None)
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda asked: None if _ours(asked.url, lab) else said.append(asked.url))
+        if before:
+            page.add_init_script(before)
         page.goto(at if at is not None else lab.url + place)
         seat = Seat(page)
         if ready:

@@ -21,7 +21,7 @@ def coloured(pixels: Pixels) -> Pixels:
 
 
 def test_opens_on_a_spiral_forward_warm_and_backward_cool(visit: Visit) -> None:
-    seat = visit()
+    seat = visit("#n=1000")
     warm, cool = seat.seen("forward"), seat.seen("backward")
     assert coloured(warm).sum() > 1000
     assert coloured(cool).sum() > 1000
@@ -80,7 +80,7 @@ def test_a_parameter_moves_the_particles(visit: Visit) -> None:
 
 
 def test_chooses_every_physics_in_the_menu(visit: Visit) -> None:
-    seat = visit("#n=60&t=0.3")
+    seat = visit("#n=12&t=0.3")
     names = seat.page.evaluate(
         "[...document.querySelectorAll('.family .chip')].map((one) => one.dataset.value)"
     )
@@ -153,3 +153,53 @@ def test_nothing_is_wider_than_the_window(visit: Visit, narrow: bool) -> None:
         "return box.width && (box.left < -1 || box.right > innerWidth + 1) }).map((one) => one.outerHTML)"
     )
     assert outside == []
+
+
+def test_looks_the_same_without_webgl(visit: Visit) -> None:
+    with_it = visit("#n=300&t=0.3&process=vp").seen()
+    without = """
+        const get = HTMLCanvasElement.prototype.getContext;
+        HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
+            return kind === "webgl2" ? null : get.call(this, kind, ...rest);
+        };
+    """
+    flat = visit("#n=300&t=0.3&process=vp", before=without)
+    assert flat.page.evaluate("document.querySelectorAll('.plate canvas')[1].getContext('2d') !== null")
+    drawn = flat.seen()
+    assert coloured(drawn).sum() > 300
+    both = coloured(drawn) & coloured(with_it)
+    assert both.sum() > 0.6 * max(coloured(drawn).sum(), coloured(with_it).sum())
+
+
+def test_an_equation_says_whether_it_can_generate(visit: Visit) -> None:
+    seat = visit("#n=60&process=pde", ready=False)
+    seat.page.get_by_label("equation", exact=True).select_option("wave")
+    expect(seat.page.get_by_text("It cannot generate")).to_be_visible()
+    seat.page.get_by_label("equation", exact=True).select_option("heat")
+    expect(seat.page.get_by_text("It can generate.")).to_be_visible()
+    seat.settle()
+
+
+def test_a_slider_in_motion_asks_now_and_then(visit: Visit) -> None:
+    """However fast it moves, the server is not flooded, and the last place is what is shown."""
+    seat = visit("#n=60&process=poisson:D=1&t=0.6")
+    sent = seat.page.evaluate("""async () => {
+        let sent = 0;
+        const send = WebSocket.prototype.send;
+        WebSocket.prototype.send = function (text) {
+            sent += text.includes('"path"');
+            return send.call(this, text);
+        };
+        const slider = document.querySelector(".parameters input[type=range]");
+        for (let i = 0; i <= 400; i += 4) {
+            slider.value = i;
+            slider.dispatchEvent(new Event("input"));
+            await new Promise((go) => setTimeout(go, 5));
+        }
+        return sent;
+    }""")
+    assert 2 <= sent <= 60
+    seat.settle()
+    assert seat.told("process") == "poisson:D=4096"
+    direct = visit("#n=60&process=poisson:D=4096&t=0.6")
+    assert np.abs(seat.seen() - direct.seen()).mean() < 0.5

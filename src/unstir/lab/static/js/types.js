@@ -59,7 +59,7 @@
  * @property {ProcessInfo[]} processes
  * @property {{name: string, kind: "points"|"images"}[]} presets
  * @property {Record<string, number>} limits
- * @property {any[]} rows
+ * @property {{name: string, equation: string, generates: boolean, fails: string|null, reason: string|null}[]} rows
  * @property {any[]} runs
  *
  * @typedef {object} Context what a view is given

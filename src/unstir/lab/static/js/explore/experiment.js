@@ -11,6 +11,7 @@ import { Path } from "./path.js";
 
 const FRAMES = 48;
 const IMAGES = 16;
+const PAUSE = 60; // milliseconds between questions for paths
 const TRACK = 97; // places of the scrubber's track
 const DIRECTIONS = /** @type {const} */ (["forward", "backward"]);
 
@@ -36,6 +37,8 @@ export class Experiment {
     this.asked = new Map();
     this.fieldWanted = "";
     this.fieldBusy = false;
+    this.pausing = 0;
+    this.again = false;
     this.live = true;
     /** @type {number[]} the entropy along the way, 0…1 */
     this.curve = [];
@@ -43,8 +46,18 @@ export class Experiment {
     this.curveOf = "";
   }
 
-  /** Asks for both paths. */
+  /** Asks for both paths; while a slider is moved, now and then. */
   ask() {
+    if (this.pausing) {
+      this.again = true;
+      for (const panel of Object.values(this.panels)) panel.wait(true);
+      return;
+    }
+    this.again = false;
+    this.pausing = setTimeout(() => {
+      this.pausing = 0;
+      if (this.again && this.live) this.ask();
+    }, PAUSE);
     const state = this.context.store.get();
     this.fieldWanted = "";
     for (const direction of DIRECTIONS) this.askPath(state, direction);

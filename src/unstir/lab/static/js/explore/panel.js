@@ -4,6 +4,7 @@ import { brush, h } from "../dom.js";
 import { number } from "../names.js";
 import { drawArrows, drawDensity, drawItems, drawLines, drawPotential, drawTrail } from "./fieldlayer.js";
 import { drawMosaic } from "./mosaic.js";
+import { FlatParticles } from "./flat.js";
 import { Particles } from "./particles.js";
 
 /** @typedef {import("../types.js").Context} Context */
@@ -54,7 +55,7 @@ export class Panel {
     this.said = "";
     this.drawnUnder = false;
     this.drawnOver = false;
-    this.particles = new Particles(this.middle);
+    this.particles = particlesOn(this.middle);
     this.observer = new ResizeObserver(() => this.resize());
     this.observer.observe(this.stage);
     this.stage.addEventListener("click", (event) => this.pick(event, onPick));
@@ -231,4 +232,16 @@ function hues(path) {
     tones[i] = Math.min(1, Math.max(0, 0.5 + (0.6 * (x + y)) / reach));
   }
   return tones;
+}
+
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @returns {Particles|FlatParticles}
+ */
+function particlesOn(canvas) {
+  try {
+    return new Particles(canvas);
+  } catch {
+    return new FlatParticles(canvas);
+  }
 }

@@ -125,10 +125,14 @@ class Parameters {
     if (kind === "choice" && choices.length > 4) {
       const select = h("select", { class: "select", "aria-label": words, onchange: () => this.change(name, select.value) },
         ...choices.map((one) => h("option", { value: String(one) }, String(one).replaceAll("_", " "))));
+      const verdict = h("p", { class: "quiet" });
       this.setters.set(name, (value) => {
         select.value = String(value);
+        const row = this.context.catalog.rows.find((one) => one.name === value);
+        fill(verdict, row && h("span", { class: "prose" }, row.equation), row && h("br"),
+          row && (row.generates ? "It can generate." : `It cannot generate: ${row.reason ?? row.fails}`));
       });
-      return select;
+      return h("div", { class: "parameters" }, select, verdict);
     }
     if (kind === "choice") {
       const own = choice(words, choices.map((one) => ({ value: String(one), text: String(one) })),
