@@ -7,7 +7,7 @@ task by its posterior given the measurement (`conditions/`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -108,6 +108,43 @@ def restore(
     Raises:
         InputError: an argument out of range, another kind of run, or values that are not finite.
     """
+    walk = restore_steps(
+        run,
+        observed,
+        measurement,
+        method=method,
+        samples=samples,
+        label=label,
+        solver=solver,
+        steps=steps,
+        seed=seed,
+        batch=batch,
+    )
+    x = gather(len(observed) * samples, walk, watch)
+    if not bool(x.isfinite().all()):
+        raise InputError("method: the restoration diverged; take more steps, or the method moments")
+    images = run.scaling.to_data(x)
+    return images.reshape(-1, samples, *images.shape[1:])
+
+
+def restore_steps(
+    run: Run,
+    observed: Tensor,
+    measurement: Measurement,
+    *,
+    method: Method | str = DEFAULT_METHOD,
+    samples: int = 1,
+    label: Asked | None = None,
+    solver: Solver[LinearProcess] | str | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    batch: int = _BATCH,
+) -> Iterator[Progress]:
+    """Every step of every batch of `restore`, which has the same arguments, in model units.
+
+    Raises:
+        InputError: an argument out of range, or another kind of run.
+    """
     process, shape = linear_of(run), run.info.model_shape
     if samples < 1 or len(observed) < 1:
         raise InputError(f"samples={samples}, {len(observed)} observed: give 1 or more of each")
@@ -123,7 +160,6 @@ def restore(
     if labels is None and run.classes and not run.config.label_dropout:
         raise InputError("label: the run does not know all classes together; give a label")
     batch = math.ceil(batch / together) * together
-    out = []
     for at in range(0, n, batch):
         here = o[at : at + batch].to(device)
         walk = sample_steps(
@@ -140,12 +176,8 @@ def restore(
             start=_start(process, seen, here, shape, Streams(seed + 1, at, len(here))),
             device=device,
         )
-        out.append(gather(len(here), walk, None if watch is None else _shifted(watch, at)))
-    x = torch.cat(out)
-    if not bool(x.isfinite().all()):
-        raise InputError("method: the restoration diverged; take more steps, or the method moments")
-    images = run.scaling.to_data(x)
-    return images.reshape(-1, samples, *images.shape[1:])
+        for progress in walk:
+            yield Progress(at + progress.first, progress.step, progress.steps)
 
 
 def in_model_units(run: Run, measurement: Measurement, observed: Tensor) -> tuple[Measurement, Tensor]:
@@ -229,7 +261,3 @@ def _start(
     if not process.prior_holds_data or not seen.linear:
         return None
     return wiener(seen, observed, process.basis, prior_variance(process, shape).expand(shape), streams)
-
-
-def _shifted(watch: Callable[[Progress], None], by: int) -> Callable[[Progress], None]:
-    return lambda progress: watch(Progress(by + progress.first, progress.step, progress.steps))

@@ -9,6 +9,7 @@ from typing import Any
 
 from unstir.errors import InputError
 from unstir.lab.limits import Limits
+from unstir.lab.opened import OpenedRuns
 from unstir.lab.points import DataSpec
 from unstir.lab.scenes import LabScene, Scenes
 
@@ -25,11 +26,13 @@ class Lab:
         runs: the folder whose trained runs may be opened, or None.
         limits: of work and sizes.
         scenes: data sets with their processes, the last used of them kept.
+        opened: trained runs, the last used of them kept.
     """
 
     runs: Path | None = None
     limits: Limits = field(default_factory=Limits)
     scenes: Scenes = field(default_factory=Scenes)
+    opened: OpenedRuns = field(default_factory=OpenedRuns)
 
 
 @dataclass(frozen=True)

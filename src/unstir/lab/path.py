@@ -83,6 +83,9 @@ def field_of(name: str, scene: LabScene, context: Context) -> Field:
     kept: Any = context.kept.get(name)
     if kept is None:
         raise InputError(f"field={name}: no network of this name is in training here; start one first")
+    made_for = getattr(kept, "made_for", scene.bare.name)
+    if made_for != scene.bare.name:
+        raise InputError(f"field={name}: was trained for {made_for}; train one for {scene.bare.name}")
     field: Field = kept
     return field
 

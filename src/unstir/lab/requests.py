@@ -36,11 +36,13 @@ _KINDS = {
     "gif": "unstir.lab.gif:Gif",
     "cancel": "unstir.lab.requests:Cancel",
     "assume": "unstir.lab.topics.assume:Assume",
+    "born": "unstir.lab.topics.born:Born",
     "coins": "unstir.lab.topics.coins:Coins",
     "entropy": "unstir.lab.topics.entropy:Entropy",
     "equation": "unstir.lab.topics.equation:Equation",
     "hemisphere": "unstir.lab.topics.hemisphere:Hemisphere",
     "rod": "unstir.lab.topics.rod:Rod",
+    "run": "unstir.lab.topics.runs:RunInfo",
     "tails": "unstir.lab.topics.tails:Tails",
     "train": "unstir.lab.topics.train:Train",
 }

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import pytest
 import uvicorn
 from PIL import Image
 
+import unstir
 from unstir.lab.app import create_app
 from unstir.lab.context import Lab
 
@@ -30,7 +32,8 @@ WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 360, "height": 740}
 class Server:
     """The lab, which can go away and come back under the same address."""
 
-    def __init__(self) -> None:
+    def __init__(self, runs: Path | None = None) -> None:
+        self.runs = runs
         with socket.create_server(("127.0.0.1", 0)) as found:
             self.port = int(found.getsockname()[1])
         self.url = f"http://127.0.0.1:{self.port}/"
@@ -39,7 +42,7 @@ class Server:
 
     def start(self) -> None:
         config = uvicorn.Config(
-            create_app(Lab()),
+            create_app(Lab(runs=self.runs)),
             host="127.0.0.1",
             port=self.port,
             log_level="error",
@@ -60,8 +63,13 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[Server]:
-    server = Server()
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    runs = tmp_path_factory.mktemp("lab") / "runs"
+    small = {"width": 16, "depth": 1}
+    unstir.fit(
+        "edm", "digits", steps=4, network="mlp", network_options=small, sketch=2, out=runs / "small-digits"
+    )
+    server = Server(runs)
     server.start()
     yield server
     server.stop()

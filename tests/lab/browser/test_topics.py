@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 expect = pytest.importorskip("playwright.sync_api").expect
+axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
 Visit = Callable[..., Any]
 
@@ -78,3 +79,49 @@ def test_the_curve_of_entropy_follows_time_and_refuses_what_has_none(visit: Visi
     expect(plate).to_have_attribute("aria-label", re.compile(r"here 1\d\.\d"))
     seat.page.get_by_role("radio", name="Capacitor").click()
     expect(seat.page.get_by_role("alert")).to_contain_text("has no curve of entropy")
+
+
+def test_a_network_is_trained_live_and_its_field_seen_in_explore(visit: Visit) -> None:
+    seat = visit("#scene=train&process=edm&data=two-moons&train=100&width=16&n=200", ready=False)
+    page = seat.page
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(page.locator(".margin [role=status]")).to_contain_text("100 of 100 steps", timeout=60_000)
+    expect(page.get_by_role("button", name="Train anew")).to_be_visible()
+    error = page.locator(".quarters .plate").nth(2)
+    expect(error).to_have_attribute(
+        "aria-label", re.compile(r"After 100 of 100 steps the field is off by 0\.\d+")
+    )
+    page.get_by_role("button", name="See it in Explore").click()
+    seat.settle()
+    assert seat.told("field") == "neural:train"
+    expect(page.locator(".trouble")).to_be_hidden()
+
+
+def test_a_run_is_born_step_by_step_and_given_what_is_seen(visit: Visit) -> None:
+    seat = visit("#scene=runs", ready=False)
+    page = seat.page
+    expect(page.get_by_role("combobox", name="Run", exact=True)).to_have_value("small-digits")
+    expect(page.locator(".panel .time").first).to_have_text("done", timeout=60_000)
+    nearest = page.locator(".plate.nearest")
+    expect(nearest).to_have_attribute("aria-label", re.compile(r"\d\.\d\d times as far"))
+    born = _pixels(page.locator(".births .plate").first)
+    _seek(seat, 1.0)
+    expect(page.locator(".panel .time").first).to_have_text(re.compile(r"step 0 of \d+"))
+    assert np.abs(_pixels(page.locator(".births .plate").first) - born).mean() > 5
+    page.get_by_role("radio", name="A hole").click()
+    expect(page.locator(".panel .time").first).to_have_text("done", timeout=60_000)
+    assert seat.told("seen") == "hole"
+
+
+@pytest.mark.parametrize("scene", ["rod", "coins", "hemisphere", "entropy", "train", "runs", "learn"])
+@pytest.mark.parametrize(("dark", "narrow"), [(False, True), (True, False)])
+def test_axe_finds_nothing(visit: Visit, scene: str, dark: bool, narrow: bool) -> None:
+    seat = visit(f"#scene={scene}&n=200&rows=200", dark=dark, narrow=narrow, ready=False)
+    expect(seat.page.locator(".plate canvas").first).to_be_attached()
+    seat.page.wait_for_timeout(700)
+    found = axe.Axe().run(seat.page).response["violations"]
+    assert [f"{one['id']}: {node['html'][:140]}" for one in found for node in one["nodes"]] == []
+    wide = seat.page.evaluate(
+        "document.querySelector('#view').scrollWidth - document.querySelector('#view').clientWidth"
+    )
+    assert wide <= 0  # nothing is cut off on a narrow screen

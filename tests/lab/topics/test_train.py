@@ -34,7 +34,15 @@ def test_the_field_comes_nearer_to_the_exact_one() -> None:
     assert torch.as_tensor(answers[-1].arrays["samples"]).isfinite().all()
     kept = context.kept["neural:train"]
     assert isinstance(kept, Trained)
-    assert (kept.process, kept.step) == ("edm", 120)
+    assert (kept.made_for, kept.step) == ("edm", 120)
+    path = (
+        '{"id": 2, "slot": "main", "kind": "path", "data": {"preset": "two-moons"}, "process": "%s", '
+        '"direction": "backward", "field": "neural:train", "n": 20, "frames": 6}'
+    )
+    (walked,) = parse(path % "edm").answer(context)
+    assert torch.as_tensor(walked.arrays["states"]).shape == (6, 20, 2)
+    with pytest.raises(InputError, match="was trained for edm"):
+        list(parse(path % "vp").answer(context))
 
 
 def test_the_exact_field_has_no_error() -> None:

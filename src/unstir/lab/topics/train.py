@@ -52,13 +52,13 @@ class Trained:
 
     Attributes:
         field: of the averaged weights.
-        process: whose field it is.
+        made_for: the process whose field it is.
         data: of which points.
         step: steps trained.
     """
 
     field: Field
-    process: str
+    made_for: str
     data: str
     step: int
 
@@ -132,6 +132,8 @@ class Train(Request):
             "error": yardstick.errors(field),
             "samples": samples(scene, field, self.seed),
         }
+        if trainer.step == 0:
+            arrays["items"] = scene.items
         size = math.sqrt(float(arrays["error"].square().mean()))
         return Answer(fixed | {"step": trainer.step, "rms": size}, arrays, trainer.step >= self.steps)
 

@@ -5,4 +5,6 @@ import "./topics/dome.js";
 import "./topics/rod.js";
 import "./topics/coins.js";
 import "./topics/entropy.js";
+import "./topics/train.js";
+import "./topics/runs.js";
 import "./learn/learn.js";

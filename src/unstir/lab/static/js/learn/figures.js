@@ -3,8 +3,10 @@
 import { h } from "../dom.js";
 import { Panel } from "../explore/panel.js";
 import { Path } from "../explore/path.js";
+import { processTitle } from "../names.js";
 import { axes, curve, short, words } from "../topics/plot.js";
 import { Plate } from "../topics/plate.js";
+import { mosaic } from "./mosaic.js";
 
 /** @typedef {import("../types.js").Context} Context */
 /** @typedef {import("../types.js").Frame} Frame */
@@ -55,33 +57,6 @@ export class AssumeFigure {
   }
 }
 
-/**
- * Grey images in a square.
- *
- * @param {CanvasRenderingContext2D} pen
- * @param {NumberArray} images `(n, height, width)`
- * @param {number} left
- * @param {number} top
- * @param {number} side
- */
-export function mosaic(pen, images, left, top, side) {
-  const [count, tall, wide] = images.shape;
-  const columns = Math.ceil(Math.sqrt(count));
-  const cell = side / columns;
-  const small = new OffscreenCanvas(wide, tall);
-  const brush = /** @type {OffscreenCanvasRenderingContext2D} */ (small.getContext("2d"));
-  const pixels = brush.createImageData(wide, tall);
-  pen.imageSmoothingEnabled = false;
-  for (let i = 0; i < count; i++) {
-    for (let p = 0; p < tall * wide; p++) {
-      pixels.data.fill(images.data[i * tall * wide + p], 4 * p, 4 * p + 3);
-      pixels.data[4 * p + 3] = 255;
-    }
-    brush.putImageData(pixels, 0, 0);
-    pen.drawImage(small, left + (i % columns) * cell, top + Math.floor(i / columns) * cell, cell * 0.92, cell * 0.92);
-  }
-}
-
 /** Particles or images of one physics in one direction. */
 export class PathFigure {
   /**
@@ -97,6 +72,7 @@ export class PathFigure {
     this.lines = lines;
     this.position = 0;
     this.panel = new Panel(args.direction, context, () => {});
+    this.panel.describe(processTitle(args.process));
     if (lines) this.panel.layers = ["lines"];
     this.root = this.panel.root;
   }

@@ -173,7 +173,7 @@ register({
       many: slider({ label: ["heads of the others"], low: 0, high: 100, whole: true, value: 84, show: (v) => `${v} %`, onChange: put("many") }),
       share: slider({ label: ["share of the first"], low: 1, high: 99, whole: true, value: 60, show: (v) => `${v} %`, onChange: put("share") }),
     };
-    fill(root, h("div", { class: "explore" },
+    fill(root, h("div", { class: "explore topic" },
       h("aside", { class: "margin", "aria-label": "Coins" },
         h("section", { class: "block" }, h("h2", {}, "Toss thousands of coins"),
           h("p", { class: "prose" }, "Each row begins with few heads or with many. As time goes by more and more coins are tossed again, and whatever the rows were, they end as the bell of fair coins. Backward, each coin turns as the exact odds of the first rows tell it to."),

@@ -220,7 +220,7 @@ register({
       onChange: (value) => store.setExtra({ lines: String(value) }) });
     const layers = several("What is drawn", [{ value: "flux", text: "Flux through the dome" }], (on) =>
       store.setExtra({ flux: on.length ? "1" : null }));
-    fill(root, h("div", { class: "explore" },
+    fill(root, h("div", { class: "explore topic" },
       h("aside", { class: "margin", "aria-label": "Charges" },
         h("section", { class: "block" }, h("h2", {}, "Electrons and the hemisphere"),
           h("p", { class: "prose" }, "Your points are charges on a plane, in a space with one dimension more. Their field lines rise, and far away any charges look like one: the lines meet a large dome evenly. So a point drawn evenly on the dome, and carried down, is new data."),

@@ -141,7 +141,7 @@ register({
     } });
     const data = new DataChooser(context, () => store.set({ scene: "explore" }));
     const physics = new PhysicsChooser(context);
-    fill(root, h("div", { class: "explore" },
+    fill(root, h("div", { class: "explore topic" },
       h("aside", { class: "margin", "aria-label": "Data and physics" },
         h("section", { class: "block" }, h("h2", {}, "The second law, both ways"),
           h("p", { class: "prose" }, "Forward, entropy rises. Backward, the field undoes what time has done, and entropy falls along the very same curve. Nothing is broken: the field knows the data, and pays for each bit with what it knows.")),

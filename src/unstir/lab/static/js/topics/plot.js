@@ -123,7 +123,7 @@ export function axes(pen, width, height, frame, palette) {
   }
   if (frame.yLabel) {
     pen.textAlign = "left";
-    pen.fillText(frame.yLabel, 14, 10);
+    pen.fillText(fitted(pen, frame.yLabel, width - 24), 14, 10);
   }
   return { left, right, top, bottom, x, y };
 }
@@ -191,18 +191,36 @@ export function dots(pen, at, xs, ys, { colour, radius = 3.2, hollow }) {
 }
 
 /**
+ * Words as far as there is room for them, up to a comma, a colon or a space.
+ *
+ * @param {CanvasRenderingContext2D} pen with the font that they are drawn in
+ * @param {string} text
+ * @param {number} room
+ */
+export function fitted(pen, text, room) {
+  let said = text;
+  while (pen.measureText(said).width > room) {
+    const cut = Math.max(said.lastIndexOf(","), said.lastIndexOf(":"), said.lastIndexOf(";"));
+    const at = cut > 0 ? cut : said.lastIndexOf(" ");
+    if (at <= 0) return "";
+    said = said.slice(0, at);
+  }
+  return said;
+}
+
+/**
  * A line of words in the plot, over whatever is there.
  *
  * @param {CanvasRenderingContext2D} pen
  * @param {string} text
  * @param {number} x
  * @param {number} y
- * @param {{colour: string, align?: CanvasTextAlign, font?: string}} look
+ * @param {{colour: string, align?: CanvasTextAlign, font?: string, room?: number}} look
  */
-export function words(pen, text, x, y, { colour, align = "left", font = FONT }) {
+export function words(pen, text, x, y, { colour, align = "left", font = FONT, room = Infinity }) {
   pen.font = font;
   pen.fillStyle = colour;
   pen.textAlign = align;
   pen.textBaseline = "middle";
-  pen.fillText(text, x, y);
+  pen.fillText(fitted(pen, text, room), x, y);
 }

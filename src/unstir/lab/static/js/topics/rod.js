@@ -263,7 +263,7 @@ register({
       store.setExtra({ back: on.length ? "1" : null }));
     const error = slider({ label: ["thermometers err by"], low: 1e-6, high: 0.3, log: true, value: 0.01,
       show: short, onChange: (value) => store.setExtra({ err: String(value) }) });
-    fill(root, h("div", { class: "explore" },
+    fill(root, h("div", { class: "explore topic" },
       h("aside", { class: "margin", "aria-label": "Rod" },
         h("section", { class: "block" }, h("h2", {}, "Pour heat on a rod"),
           h("p", { class: "prose" }, "Draw on the rod to heat it here and cool it there, and let time go. Every profile is a sum of cosine modes, and each of them fades at its own rate: twice as fine, four times as fast."),
