@@ -45,6 +45,7 @@ format: setup
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
 docs: setup
+	@rm -rf build/site
 	@$(BIN)/python -m sphinx -q -W --keep-going -b html -d build/doctrees docs build/site
 	@echo "open    build/site/index.html"
 

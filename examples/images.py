@@ -1,6 +1,6 @@
 """Images of your own: `python examples/images.py [FOLDER]`, a minute of training, then a grid to look at.
 
-Without a folder it makes one first: 600 pictures of the moon, 24×24, each with its own phase, tilt and place.
+Without a folder it makes one first: 1,000 pictures of the moon, 16×16, each with its own phase, tilt and place.
 """
 
 import argparse
@@ -13,13 +13,13 @@ import unstir
 from unstir.data import image_grid
 
 
-def moons(folder: Path, n: int = 600, side: int = 24) -> Path:
+def moons(folder: Path, n: int = 1000, side: int = 16) -> Path:
     """Write `n` pictures of a moon in a clear sky."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:side, :side] + 0.5
     for number in range(n):
-        radius, tilt, phase = rng.uniform(6, 9), rng.uniform(0, 2 * np.pi), rng.uniform(-0.9, 0.9)
+        radius, tilt, phase = rng.uniform(4, 6.5), rng.uniform(0, 2 * np.pi), rng.uniform(-0.9, 0.9)
         centre = rng.uniform(radius + 1, side - radius - 1, 2)
         u, v = (x - centre[0]) / radius, (y - centre[1]) / radius
         along, across = u * np.cos(tilt) + v * np.sin(tilt), v * np.cos(tilt) - u * np.sin(tilt)

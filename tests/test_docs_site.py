@@ -63,6 +63,7 @@ def test_docstrings_become_restructured_text() -> None:
     [
         ("x_t = A_t y", "x<sub>t</sub> = A<sub>t</sub> y"),
         ("e^{−λ_k τ}", "e<sup>−λ<sub>k</sub> τ</sup>"),
+        ("E e^{−k^{α/2}}", "E e<sup>−k<sup>α/2</sup></sup>"),
         ("σ_max^2 < 1", "σ<sub>max</sub><sup>2</sup> &lt; 1"),
         ("a = 1     b = 2", "a = 1   b = 2"),
     ],
@@ -75,6 +76,8 @@ def test_equations_are_set(text: str, html: str) -> None:
     ("text", "html"),
     [
         ("at x_t and λ_k", "at x<sub>t</sub> and λ<sub>k</sub>"),
+        ("p_t(x), B_t² and c_skip x", "p<sub>t</sub>(x), B<sub>t</sub>² and c<sub>skip</sub> x"),
+        ("(b/a)^t and χ²_D", "(b/a)<sup>t</sup> and χ²<sub>D</sub>"),
         ("t_min of log_prior(x)", "t<sub>min</sub> of log_prior(x)"),
         ("sample_steps, heat_poisson", "sample_steps, heat_poisson"),
     ],

@@ -15,25 +15,39 @@ from docutils import nodes
 
 # What tells a block of code in a docstring from mathematics.
 CODE = re.compile(r"^\s*(from |import |unstir |python |OMP_|\$ |\w+ = unstir|--|[{}\[\]])", re.M)
-BASE = r"[A-Za-zα-ωΑ-Ωᾱ∂∇Σ∫)\]’̄̂̇]"
 BRACED = re.compile(r"([_^])\{([^{}]*)\}")
 INDEX = re.compile(r"(?<=\S)([_^])([−-]?[A-Za-z0-9α-ω₊∥∞]+)")
-# One letter, its index, and nothing that makes a name in Python of it.
-INLINE = re.compile(r"(?<![\w.])([A-Za-zα-ωΑ-Ω]̂?|∂|Σ|∫|max|argmin)_([A-Za-z0-9α-ω]{1,3}|min|max)(?![\w(.])")
+# In prose: one letter and its index, and powers of letters and brackets. Names of Python stand in code there.
+INLINE = re.compile(r"(?<![\w.])((?:[A-Za-zα-ωΑ-Ωᾱ][̂̄̇]?|∂|Σ|∫|argmin)[²³]?)_([A-Za-z0-9α-ω]+)(?![\w.]\w)")
+POWER = re.compile(r"(?<=[\w)√])\^([A-Za-z0-9α-ω]+)(?!\w)")
+
+
+TAGS = {"_": "sub", "^": "sup"}
 
 
 def set_in(text: str, block: bool) -> str:
     """HTML of a piece of text with its indices and powers raised and lowered."""
-    out = html.escape(text, quote=False)
-    tags = {"_": "sub", "^": "sup"}
+    out, before = html.escape(text, quote=False), ""
+    kept: list[str] = []
 
     def braced(found: re.Match[str]) -> str:
-        return f"<{tags[found[1]]}>{set_in(html.unescape(found[2]), True)}</{tags[found[1]]}>"
+        # What is set already stands aside, so that the rules below do not see its tags.
+        kept.append(f"<{TAGS[found[1]]}>{lettered(found[2], True)}</{TAGS[found[1]]}>")
+        return f"\ue000{len(kept) - 1}\ue000"
 
-    out = BRACED.sub(braced, out)
+    while out != before:
+        before, out = out, BRACED.sub(braced, out)
+    out = lettered(out, block)
+    for _ in kept:
+        out = re.sub("\ue000(\\d+)\ue000", lambda found: kept[int(found[1])], out)
+    return out
+
+
+def lettered(text: str, block: bool) -> str:
+    """Indices and powers without braces: all of a block's, of prose those of a single letter."""
     if block:
-        return INDEX.sub(lambda found: f"<{tags[found[1]]}>{found[2]}</{tags[found[1]]}>", out)
-    return INLINE.sub(r"\1<sub>\2</sub>", out)
+        return INDEX.sub(lambda found: f"<{TAGS[found[1]]}>{found[2]}</{TAGS[found[1]]}>", text)
+    return POWER.sub(r"<sup>\1</sup>", INLINE.sub(r"\1<sub>\2</sub>", text))
 
 
 def equation(text: str) -> str:
@@ -60,7 +74,7 @@ def transform(app: Any, tree: nodes.document, name: str) -> None:  # noqa: ANN40
             for one in parents
         ):
             continue
-        made = set_in(str(text), block=False)
+        made = set_in(text.astext(), block=False)
         if "<sub>" in made or "<sup>" in made:
             text.parent.replace(text, nodes.raw("", made, format="html"))
 
