@@ -1,6 +1,6 @@
 """Images of your own: `python examples/images.py [FOLDER]`, a minute of training, then a grid to look at.
 
-Without a folder it makes one first: 1,000 pictures of the moon, 16×16, each with its own phase, tilt and place.
+Without a folder it makes one first: 1,000 pictures of the moon, 16×16, of all phases, tilts and places.
 """
 
 import argparse
