@@ -19,7 +19,7 @@ def likelihood(
     data: Annotated[
         str | None, typer.Option(help="Whose likelihood; the run's held-out data without.")
     ] = None,
-    n: Annotated[int | None, typer.Option("-n", "--number", min=1, help="The first so many only.")] = None,
+    n: Annotated[int, typer.Option("-n", "--number", min=1, help="The first so many at most.")] = 1000,
     draws: Annotated[
         int, typer.Option(min=1, help="Draws for each item; 2 or more tell each item's error.")
     ] = 1,

@@ -90,7 +90,7 @@ class Ascent(ABC, Generic[P]):
 
     @abstractmethod
     def slope(self, s: Tensor, z: Tensor, label: Tensor | None) -> Tensor:
-        """dz/ds at the clock's value s; differentiable in z."""
+        """dz/ds at the clock's value s, on the CPU; differentiable in z."""
 
     def grid(self, steps: int) -> Tensor:
         """Values of the clock that part it for so many equal steps: by default evenly."""
@@ -150,7 +150,7 @@ class LinearAscent(Ascent[LinearProcess]):
 
     def slope(self, s: Tensor, z: Tensor, label: Tensor | None) -> Tensor:
         # The solver's guess of a first step may look beyond the end.
-        s = s.clamp(self.clock[0], self.clock[1]).cpu()
+        s = s.clamp(self.clock[0], self.clock[1])
         time, width = self.process.time_at(s.exp()), self._width(s)
         A = float(self.process.B(time) / s.exp())
         x = self.process.basis.state(z * (A * float(width)))

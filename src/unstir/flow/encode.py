@@ -91,9 +91,11 @@ def _along(flow: Ascent[Any], z: Tensor, grid: Tensor, label: Tensor | None, dty
     """The variables at the grid's end of those that begin at its first value."""
     from torchdiffeq import odeint
 
+    grid = grid.to(z.device)
+
     def slope(s: Tensor, z: Tensor) -> Tensor:
         # The integrator keeps all in float64; the field sees the dtype it was given.
-        return flow.slope(s, z.to(dtype), label).double()
+        return flow.slope(s.cpu(), z.to(dtype), label).double()
 
     path: Tensor = odeint(
         slope, z, grid[[0, -1]], method="rk4", options={"grid_constructor": lambda *_: grid}

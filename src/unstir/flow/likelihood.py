@@ -85,23 +85,26 @@ def log_likelihood(
         # The integrator keeps all in float64; the field sees its own dtype.
         with torch.enable_grad():
             place = state[0].to(z.dtype).detach().requires_grad_()
-            rate = flow.slope(s, place, label)
+            rate = flow.slope(s.cpu(), place, label)
             trace = _trace(rate, place, directions)
         return rate.detach().double(), trace.double()
 
     start = (z.double(), torch.zeros(len(z), dtype=torch.float64, device=z.device))
     with torch.no_grad():
-        path, change = odeint(slope, start, flow.clock, rtol=rtol, atol=atol, **_method(flow, steps))
+        path, change = odeint(
+            slope, start, flow.clock.to(z.device), rtol=rtol, atol=atol, **_method(flow, steps, z.device)
+        )
         end, left = flow.leave(path[-1])
     total: Tensor = flow.log_prior(end) + change[-1] + entered - left + volume
     return total
 
 
-def _method(flow: Ascent[Any], steps: int | None) -> dict[str, Any]:
+def _method(flow: Ascent[Any], steps: int | None, device: torch.device) -> dict[str, Any]:
     """The integrator: adaptive, or of equal steps."""
     if steps is None:
-        return {"method": "dopri5", "options": {"dtype": torch.float64, "step_t": flow.clock[1:]}}
-    grid = flow.grid(steps)
+        end = flow.clock[1:].to(device)
+        return {"method": "dopri5", "options": {"dtype": torch.float64, "step_t": end}}
+    grid = flow.grid(steps).to(device)
     return {"method": "rk4", "options": {"grid_constructor": lambda *_: grid}}
 
 

@@ -157,6 +157,7 @@ class HeatProcess(DampedProcess):
         B = float(self.B(torch.tensor(self.t_max, dtype=torch.float64)))
         centres = torch.zeros(len(self.reservoir), math.prod(shape), dtype=torch.float64)
         centres[:, self.modes] = self.reservoir.double()
+        centres = centres.to(x.device)
         u = self.basis.coordinates(x).flatten(1).double()
         squared = torch.cdist(u, centres).square() / B**2
         dimension = u.shape[1]
