@@ -28,6 +28,7 @@ from unstir.lab.context import Context
 from unstir.lab.frames import pack
 from unstir.lab.points import IMAGES, POINTS, DataSpec
 from unstir.lab.requests import parse
+from unstir.lab.topics.prepared import prepared
 from unstir.physics import entries
 from unstir.physics.registry import entry_of_pde
 
@@ -138,6 +139,12 @@ def questions(
             yield Question("entropy", told, {"n": 300, "frames": 32, "seed": 0})
 
 
+def topics() -> Iterator[Question]:
+    """What the topics and the chapters ask."""
+    for kind, args, rest in prepared():
+        yield Question(kind, args, rest)
+
+
 def _moments(told: dict[str, Any]) -> Iterator[Question]:
     """The field at some times, each in the window of its own."""
     scene = Context().scene(DataSpec(**told["data"]), told["process"])
@@ -151,7 +158,7 @@ def export(folder: Path, asked: list[Question] | None = None) -> Iterator[Progre
 
     Args:
         folder: new or empty.
-        asked: what is answered; by default all `questions`.
+        asked: what is answered; by default all `questions` and `topics`.
 
     Raises:
         InputError: a folder that cannot be made or is not empty.
@@ -160,7 +167,7 @@ def export(folder: Path, asked: list[Question] | None = None) -> Iterator[Progre
         raise InputError(f"export={folder}: give the name of a folder, such as site")
     check_place(folder.absolute())
     context = Context()
-    wanted = list(questions()) if asked is None else asked
+    wanted = [*questions(), *topics()] if asked is None else asked
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copytree(STATIC, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("tsconfig.json"))
     shutil.copyfile(plotly_file(), folder / "plotly.min.js")

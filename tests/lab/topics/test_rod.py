@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from unstir import physics
 from unstir.errors import InputError
 from unstir.lab.context import Context
 from unstir.lab.requests import parse
-from unstir.lab.topics.rod import Cooling, cooling
+from unstir.lab.topics.rod import POURED, Cooling, Poured, cooling
 from unstir.physics import DampedProcess
 
 
@@ -74,6 +75,10 @@ def test_request() -> None:
     assert answer.arrays["temperature"].shape == (5, 8)
     assert answer.scalars["mean"] == 0.5
     assert bool(torch.as_tensor(answer.arrays["back"]).isfinite().all())
+    named = text.replace("[1, 1, 1, 1, 0, 0, 0, 0]", '"wave"')
+    (wave,) = parse(named).answer(Context())
+    assert torch.as_tensor(wave.arrays["modes"]).abs().argmax() == 3
+    assert set(get_args(Poured)) == set(POURED)
     bad = text.replace('"frames"', '"process": "edm", "frames"')
     with pytest.raises(InputError, match="process edm: has no heat in it"):
         list(parse(bad).answer(Context()))

@@ -9,7 +9,8 @@ of it: û_k + ε n̂_k e^{λ_k σ²/2}. Of the fine modes soon nothing but the e
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
@@ -22,7 +23,7 @@ from unstir.lab.answer import Answer
 from unstir.lab.context import Context
 from unstir.lab.points import LIMITS
 from unstir.lab.requests import Request
-from unstir.physics import DampedProcess, HeatProcess
+from unstir.physics import DampedProcess
 from unstir.picture.registry import parse
 from unstir.picture.rod import fading, temperatures
 
@@ -30,7 +31,27 @@ _HOTTEST = 10.0
 _LEAST = 1e-100  # of a mode that is left: less is as good as nothing
 _LARGEST = 1e6  # of a temperature that is sent: errors grow without bound
 
+PLACES = 64  # along a rod of those below
+
 Temperature = Annotated[float, Bounded(ge=-_HOTTEST, le=_HOTTEST)]
+
+
+def _pieces(x: Tensor) -> Tensor:
+    rod = torch.full_like(x, -0.6)
+    for start, end, u in ((0.06, 0.28, 1.0), (0.47, 0.56, 0.6), (0.72, 0.94, 0.2)):
+        rod = torch.where((x >= start) & (x < end), u, rod)
+    return rod
+
+
+POURED: dict[str, Callable[[Tensor], Tensor]] = {
+    "pieces": _pieces,
+    "end": lambda x: torch.where(x < 0.3, 1.1, -0.5),
+    "spot": lambda x: torch.where((x - 0.35).abs() < 0.03, 1.3, -0.4),
+    "wave": lambda x: torch.cos(3 * math.pi * x),
+    "comb": lambda x: torch.cos(12 * math.pi * x),
+}
+Poured = Literal["pieces", "end", "spot", "wave", "comb"]
+"""Profiles by name: temperatures at places 0 … 1 along a rod."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +109,7 @@ class Rod(Request):
     """Pours heat on a rod.
 
     Attributes:
-        profile: temperatures along it.
+        profile: temperatures along it, or the name of one in `POURED`.
         process: one with heat in it, such as `heat:blur=1`.
         frames: moments.
         error: ε of the thermometers that the way back reads.
@@ -98,7 +119,7 @@ class Rod(Request):
     lasting: ClassVar[bool] = True
 
     kind: Literal["rod"]
-    profile: Annotated[list[Temperature], Bounded(min_length=8, max_length=256)]
+    profile: Annotated[list[Temperature], Bounded(min_length=8, max_length=256)] | Poured
     process: Annotated[str, Bounded(min_length=1, max_length=200)] = "heat:blur=1"
     frames: Annotated[int, Bounded(ge=2, le=4 * LIMITS.frames)] = 96
     error: Annotated[float, Bounded(ge=0, le=1)] = 0.01
@@ -110,7 +131,11 @@ class Rod(Request):
             raise InputError(
                 f"process {self.process}: has no heat in it; give heat, blurring or heat_poisson"
             )
-        found = cooling(process, torch.tensor(self.profile), self.frames, self.error, self.seed)
+        if isinstance(self.profile, str):
+            rod = POURED[self.profile]((torch.arange(PLACES, dtype=torch.float64) + 0.5) / PLACES)
+        else:
+            rod = torch.tensor(self.profile, dtype=torch.float64)
+        found = cooling(process, rod, self.frames, self.error, self.seed)
         arrays = {
             "width": found.width,
             "time": 0.5 * found.width.square(),  # of length²/diffusivity
@@ -120,7 +145,4 @@ class Rod(Request):
             "back": found.back.clamp(-_LARGEST, _LARGEST),
             "lost": found.lost.clamp_max(_LARGEST),
         }
-        mean = sum(self.profile) / len(self.profile)
-        yield Answer(
-            {"process": process.name, "mean": mean, "logarithmic": isinstance(process, HeatProcess)}, arrays
-        )
+        yield Answer({"process": process.name, "mean": float(rod.mean())}, arrays)

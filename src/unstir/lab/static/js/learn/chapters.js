@@ -7,7 +7,7 @@ import { DomeFigure } from "../topics/dome.js";
 import { EntropyFigure } from "../topics/entropy.js";
 import { short } from "../topics/plot.js";
 import { among, blended } from "../topics/plate.js";
-import { RodFigure, poured } from "../topics/rod.js";
+import { RodFigure } from "../topics/rod.js";
 import { AssumeFigure, EquationFigure, PathFigure, TailsFigure, Together } from "./figures.js";
 import { Live } from "./live.js";
 import { Question } from "./question.js";
@@ -60,14 +60,14 @@ export const CHAPTERS = [
       } });
       const kinds = choice("Heat poured on the rod", [["pieces", "Pieces"], ["end", "Hot end"], ["spot", "One spot"]].map(([value, text]) => ({ value, text })),
         (value) => {
-          drawn.set({ profile: poured(value) });
+          drawn.set({ profile: value });
           live.player.seek(0);
           live.player.run(1);
         });
       kinds.set("pieces");
       const live = page.put("rod", new Live(Object.assign(drawn, { ask: () => drawn.set({}) }), { ends: ["hot and cold", "one temperature"], tall: true, controls: [kinds.root] }));
       const asked = new RodFigure(context, "learn-b", { modes: false, onAnswer: () => tell() });
-      const wave = new Live(Object.assign(asked, { ask: () => asked.set({ profile: poured("wave") }) }));
+      const wave = new Live(Object.assign(asked, { ask: () => asked.set({ profile: "wave" }) }));
       let position = 0;
       const question = new Question(page.question, { label: ["time"], low: 0, high: 1, value: 0, show: () => "", onChange: (value) => {
         position = value;

@@ -10,26 +10,14 @@ import { Plate, among, blended, row } from "./plate.js";
 
 /** @typedef {import("../types.js").Context} Context */
 /** @typedef {import("../types.js").Frame} Frame */
-/** @typedef {{profile: number[], error: number, back: boolean}} Options */
+/** @typedef {{profile: number[]|string, error: number, back: boolean}} Options */
 
 const PLACES = 64;
 const TOP = 1.5; // of the temperatures drawn
 const SHOWN = 16; // modes
 
-/** @type {Record<string, {text: string, at: (x: number) => number}>} */
-const POURED = {
-  pieces: { text: "Pieces", at: (x) => (x < 0.06 ? -0.6 : x < 0.28 ? 1 : x < 0.47 ? -0.6 : x < 0.56 ? 0.6 : x < 0.72 ? -0.6 : x < 0.94 ? 0.2 : -0.6) },
-  end: { text: "Hot end", at: (x) => (x < 0.3 ? 1.1 : -0.5) },
-  spot: { text: "One spot", at: (x) => (Math.abs(x - 0.35) < 0.03 ? 1.3 : -0.4) },
-  wave: { text: "Mode 3", at: (x) => Math.cos(3 * Math.PI * x) },
-  comb: { text: "Mode 12", at: (x) => Math.cos(12 * Math.PI * x) },
-};
-
-/** @param {string} name */
-export function poured(name) {
-  const { at } = POURED[name] ?? POURED.pieces;
-  return Array.from({ length: PLACES }, (_, i) => Math.round(at((i + 0.5) / PLACES) * 40) / 40);
-}
+/** Profiles that the library knows by name. @type {Record<string, string>} */
+const POURED = { pieces: "Pieces", end: "Hot end", spot: "One spot", wave: "Mode 3", comb: "Mode 12" };
 
 export class RodFigure {
   /**
@@ -43,7 +31,7 @@ export class RodFigure {
     this.slot = slot;
     this.position = 0;
     /** @type {Options} */
-    this.options = { profile: poured("pieces"), error: 0.01, back: false };
+    this.options = { profile: "pieces", error: 0.01, back: false };
     /** @type {Frame|null} */
     this.frame = null;
     this.plate = new Plate(context.palette, "The temperature along the rod", (...given) => this.paintRod(...given), "rod");
@@ -67,6 +55,13 @@ export class RodFigure {
       this.draw(this.position);
       this.onAnswer?.();
     });
+  }
+
+  /** The rod as it was at first. @returns {number[]} */
+  get profile() {
+    const { profile } = this.options;
+    if (typeof profile !== "string") return profile;
+    return this.frame ? Array.from(row(this.frame.arrays.temperature, 0)) : new Array(PLACES).fill(0);
   }
 
   /** How far the past is missed that is reckoned back from a position. @param {number} position */
@@ -105,7 +100,8 @@ export class RodFigure {
   /** @param {CanvasRenderingContext2D} pen @param {number} width @param {number} height */
   paintRod(pen, width, height) {
     const { palette } = this.context;
-    const { profile, back } = this.options;
+    const { back } = this.options;
+    const profile = this.profile;
     const [left, right, top, bottom] = [18, width - 18, 20, height - 62];
     const x = (/** @type {number} */ i) => left + ((i + 0.5) / PLACES) * (right - left);
     const y = (/** @type {number} */ u) => bottom - ((u + TOP) / (2 * TOP)) * (bottom - top);
@@ -184,7 +180,7 @@ export class RodFigure {
     const move = (/** @type {PointerEvent} */ event) => {
       if (!last) return;
       const next = to(event);
-      const profile = [...this.options.profile];
+      const profile = [...this.profile];
       const [a, b] = next[0] < last[0] ? [next, last] : [last, next];
       for (let i = Math.round(a[0]); i <= Math.round(b[0]); i++) {
         const share = b[0] > a[0] ? Math.max(0, Math.min(1, (i - a[0]) / (b[0] - a[0]))) : 1;
@@ -233,13 +229,13 @@ function packed(profile) {
 
 /** @param {string|undefined} text */
 function unpacked(text) {
-  if (!text || POURED[text]) return poured(text ?? "pieces");
+  if (!text || POURED[text]) return text || "pieces";
   try {
     const bytes = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
     const values = Array.from(bytes, (c) => (c.charCodeAt(0) << 24 >> 24) / 40);
-    return values.length === PLACES ? values : poured("pieces");
+    return values.length === PLACES ? values : "pieces";
   } catch {
-    return poured("pieces");
+    return "pieces";
   }
 }
 
@@ -253,7 +249,7 @@ register({
       player.seek(0);
       store.setExtra({ rod: packed(profile) });
     } });
-    const kinds = choice("Heat poured on the rod", Object.entries(POURED).map(([value, { text }]) => ({ value, text })),
+    const kinds = choice("Heat poured on the rod", Object.entries(POURED).map(([value, text]) => ({ value, text })),
       (value) => {
         player.seek(0);
         store.setExtra({ rod: value === "pieces" ? null : value });

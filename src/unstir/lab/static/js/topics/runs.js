@@ -300,6 +300,7 @@ register({
   name: "runs",
   title: "Runs",
   player: true,
+  fits: () => !document.querySelector('meta[name="unstir-runs"]'),
   mount: (root, context) => {
     const runs = new Runs(root, context);
     return { update: () => runs.update(), pictures: () => runs.pictures(), destroy: () => runs.destroy() };

@@ -178,7 +178,7 @@ register({
   name: "train",
   title: "Train",
   player: false,
-  fits: (state) => !("images" in state.data),
+  fits: (state) => !("images" in state.data) && !document.querySelector('meta[name="unstir-runs"]'),
   mount: (root, context) => {
     const { store } = context;
     const said = h("p", { class: "quiet", role: "status" });
