@@ -154,3 +154,20 @@ def test_names_are_equal_where_processes_are() -> None:
     assert parse("heat") != heat(0.03)
     assert hash(blurring()) == hash(parse("blurring"))
     assert heat().prepared(items()) == heat()
+
+
+@pytest.mark.parametrize("name", ["blurring", "heat_poisson:D=128"])
+def test_few_times_leap_and_end_a_little_early(name: str) -> None:
+    process = parse(name).prepared(torch.randn(50, 1, 6, 6, generator=seeded()) / 2)
+    assert isinstance(process, LinearProcess)
+    for n in (3, 4, 10, 40, 400):
+        times = process.few_times(n)
+        assert len(times) == n
+        assert bool((times.diff() < 0).all())
+        assert float(times[0]) == process.t_max
+        left = float((times[-1] - process.t_min) / (process.t_max - process.t_min))
+        assert 0 < left < (2 / n) ** 2
+        roots = ((times[1:] - process.t_min) / (process.t_max - process.t_min)).sqrt()
+        torch.testing.assert_close(roots.diff(), roots.diff()[:1].expand(n - 2))
+    ratio = process.B(process.few_times(10)[1]) / process.A(process.few_times(10)[1])
+    assert float(ratio) == pytest.approx(10 * process.layout.leap, rel=1e-6)

@@ -9,6 +9,8 @@ import scipy.stats
 import torch
 from torch import Tensor
 
+from unstir.errors import InputError
+from unstir.flow import Multistep
 from unstir.physics import DATA_STD, LinearProcess, parse, poisson
 from unstir.physics.linear import squared_distances
 
@@ -229,3 +231,24 @@ def test_the_hemisphere_seen_from_its_centre_is_evenly_charged() -> None:
     x = poisson(D=1).prior(5000, (2,), seeded(), torch.float64)
     cosine = 80 / torch.sqrt(x.square().sum(1) + 80**2)
     assert scipy.stats.kstest(cosine.numpy(), scipy.stats.uniform().cdf).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("name", ["edm", "vp", "pfgm"])
+def test_wide_data_move_the_leap_of_few_steps(name: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    process = parse(name)
+    assert isinstance(process, LinearProcess)
+    # 400 numbers move as one: a deviation of 0.5 √400 in one direction.
+    wide = 0.5 * torch.randn(2000, 1, generator=generator) * torch.ones(400)
+    narrow = 0.5 * torch.randn(2000, 2, generator=generator)
+    known = process.prepared(wide)
+    assert known.layout.leap == pytest.approx(0.125 * 10, rel=0.05)
+    second = torch.tensor(Multistep().times(known, 10)[1])
+    if name != "pfgm":  # whose clock begins below that
+        assert float(known.B(second) / known.A(second)) == pytest.approx(10 * known.layout.leap, rel=1e-3)
+    assert process.prepared(narrow).layout == process.layout
+    assert "spread" not in process.prepared(narrow).kept()
+    # A run keeps it, and refuses what is none.
+    assert process.restored(known.kept()) == known
+    with pytest.raises(InputError, match="spread"):
+        process.restored({**known.kept(), "spread": torch.tensor(-1.0)})

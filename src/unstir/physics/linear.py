@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -24,16 +24,19 @@ from torch import Tensor
 from unstir.physics.basis import Basis, Pixel
 from unstir.physics.damping import Damping
 from unstir.physics.noise import Gaussian, Noise
-from unstir.physics.process import FlowProcess, check_state, per_item, stratified
+from unstir.physics.process import FlowProcess, check_kept, check_state, per_item, stratified
 from unstir.physics.schedule import Linear, Schedule
 
 # The standard deviation of the data for which the published noise ranges were made (Karras 2022).
 DATA_STD = 0.5
+_WIDE = 0.125  # of a layout's leap, over the largest deviation that the data have in any direction
+_SAMPLE = 1024  # items that tell it
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the few time steps of an exponential solver lie: evenly in (B/A)^{1/ρ} after one leap.
+    """Where the few time steps of an exponential solver lie: evenly in (B/A)^{1/ρ} after one leap, or, where
+    modes are damped, in the clock's own s^{1/ρ}.
 
     At high noise the field is nearly constant and such a solver exact: how far down that holds is the
     process's own, and so is where the field turns most. Measured: `docs/few-steps.md`.
@@ -60,6 +63,8 @@ class LinearProcess(FlowProcess):
         basis: where A is diagonal.
         scale: a factor on B; `fitted(std)` sets it for data of another standard deviation.
         damping: how A falls with each mode of the basis, or None where it does not.
+        spread: the largest deviation of the training data in any direction, where it is so large that few
+            time steps must lie elsewhere for it, as for large images; else None.
     """
 
     name: str = "edm"
@@ -68,11 +73,34 @@ class LinearProcess(FlowProcess):
     basis: Basis = field(default_factory=Pixel)
     scale: float = 1.0
     damping: Damping | None = None
+    spread: float | None = None
 
     @property
     def layout(self) -> Layout:
-        """Of few time steps."""
-        return Layout()
+        """Of few time steps: the leap ends before the first directions of the data come out of the noise."""
+        return Layout() if self.spread is None else Layout(leap=_WIDE * self.spread / self.scale)
+
+    def prepared(self, items: Tensor, partner: Tensor | None = None) -> LinearProcess:
+        """With the spread of `items`, where that tells."""
+        super().prepared(items, partner)
+        if self.damping is not None:
+            return self
+        spread = largest_deviation(items)
+        wide = spread is not None and _WIDE * spread > Layout.leap * self.scale
+        return dataclasses.replace(self, spread=spread if wide else None)
+
+    def kept(self) -> dict[str, Tensor]:
+        """The spread, where there is one."""
+        return {} if self.spread is None else {"spread": torch.tensor(self.spread, dtype=torch.float64)}
+
+    def restored(self, kept: Mapping[str, Tensor]) -> LinearProcess:
+        """With a kept spread."""
+        if not kept:
+            return dataclasses.replace(self, spread=None)
+        spread = kept.get("spread")
+        fits = set(kept) == {"spread"} and spread is not None and spread.numel() == 1
+        check_kept(self.name, kept, "spread", fits=fits and 0 < float(kept["spread"]) < math.inf)
+        return dataclasses.replace(self, spread=float(kept["spread"]))
 
     @property
     def t_min(self) -> float:
@@ -177,6 +205,11 @@ class LinearProcess(FlowProcess):
             times[-1] = self.t_min
         return times
 
+    def few_times(self, n: int) -> Tensor:
+        """`n` times for an exponential solver, as the layout says."""
+        layout = self.layout
+        return self.times(n, layout.rho, layout.leap * n)
+
     def perturb(self, data: Tensor, t: Tensor, generator: torch.Generator) -> Tensor:
         """Draw x_t = A y + B ε given y = `data`."""
         check_state("data", data, t)
@@ -256,3 +289,13 @@ def squared_distances(x: Tensor, y: Tensor, factor: Tensor) -> Tensor:
     size = factor**2 * (y**2).sum(1) if factor.shape[1] == 1 else factor**2 @ (y**2).T
     cross = torch.addmm((x**2).sum(1, keepdim=True) + size, x * factor, y.T, alpha=-2)
     return cross.clamp_min_(0)
+
+
+def largest_deviation(items: Tensor) -> float | None:
+    """The largest standard deviation in any direction, of an even sample of items; None of fewer than two."""
+    x = items[:: max(1, len(items) // _SAMPLE)][:_SAMPLE].flatten(1).double()
+    if len(x) < 2:
+        return None
+    x = x - x.mean(0)
+    products = x @ x.T if len(x) < x.shape[1] else x.T @ x
+    return math.sqrt(float(torch.linalg.eigvalsh(products)[-1].clamp_min(0)) / len(x))

@@ -49,27 +49,31 @@ class Pfgm(LinearProcess):
 
     def prepared(self, items: Tensor, partner: Tensor | None = None) -> Pfgm:
         """With M, and so z_max, from the data's mean norm (the published code's rule, 291 for CIFAR-10)."""
-        super().prepared(items, partner)
+        wide = super().prepared(items, partner)
         if self.M:
-            return self
+            return self._of(wide)
         size = items[0].numel()
         norm2 = float(items.flatten(1).norm(dim=1).double().mean()) ** 2
         steps = 0.75 * math.log(max(norm2 / (2 * math.sqrt(size) * self.sigma**2), 2)) / math.log1p(self.tau)
-        return self._reaching(int(steps) + 1)
+        return self._reaching(int(steps) + 1)._of(wide)
+
+    def _of(self, known: LinearProcess) -> Pfgm:
+        return dataclasses.replace(self, spread=known.spread)
 
     def _reaching(self, M: int) -> Pfgm:
         return dataclasses.replace(self, M=M, schedule=_schedule(self.sigma, self.tau, M))
 
     def kept(self) -> dict[str, Tensor]:
-        """M."""
-        return {"M": torch.tensor(self.M)}
+        """M, and the spread where there is one."""
+        return {"M": torch.tensor(self.M)} | super().kept()
 
     def restored(self, kept: Mapping[str, Tensor]) -> Pfgm:
-        """With a kept M."""
+        """With a kept M, and a kept spread."""
         M = kept.get("M")
-        if set(kept) != {"M"} or M is None or M.numel() != 1 or not 1 <= int(M) <= 10_000:
+        if M is None or M.numel() != 1 or not 1 <= int(M) <= 10_000:
             raise InputError(f"process {self.name}: the run does not hold its M; train it again")
-        return self if int(M) == self.M else self._reaching(int(M))
+        known = self if int(M) == self.M else self._reaching(int(M))
+        return known._of(super().restored({name: value for name, value in kept.items() if name != "M"}))
 
     def scatter(self, data: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Where the field is learned: x + ε_x (1+τ)^m, z = |ε_z| (1+τ)^m, m uniform on [0, M] (equation 5).
