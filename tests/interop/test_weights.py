@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from unstir.cli import app
 from unstir.interop import read_weights
 from unstir.interop.edm_blocks import Conv
-from unstir.interop.edm_networks import SongPlan, SongUNet
+from unstir.interop.edm_networks import DhariwalPlan, DhariwalUNet, SongPlan, SongUNet
 from unstir.interop.storages import Storage, View
 from unstir.physics import LinearProcess
 from unstir.untrained import Untrained
@@ -196,6 +196,16 @@ def test_song_attends_where_it_should_and_is_told_classes() -> None:
     waves = bare.map_noise
     bare.map_noise = torch.nn.Identity()
     torch.testing.assert_close(net(x, level, rows), bare(x, waves(level) + added))
+
+
+def test_the_published_sizes() -> None:
+    """56 million parameters for CIFAR-10 (Karras 2022), 296 for ADM at 64×64 (Dhariwal & Nichol 2021)."""
+    song = {"img_resolution": 32, "attn_resolutions": [16], "channel_mult": [2, 2, 2], "augment_dim": 9}
+    more = {"img_resolution": 64, "attn_resolutions": [32, 16, 8], "channel_mult": [1, 2, 3, 4]}
+    cifar, adm = settings((128,), 4, **song), settings((192,), 3, label_dim=1000, **more)
+    with torch.device("meta"):
+        made = SongUNet(SongPlan.model_validate(cifar)), DhariwalUNet(DhariwalPlan.model_validate(adm))
+    assert [round(sum(p.numel() for p in net.parameters()) / 1e6) for net in made] == [56, 296]
 
 
 @pytest.mark.parametrize("kind", ["VPPrecond", "iDDPMPrecond"])

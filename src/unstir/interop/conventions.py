@@ -45,8 +45,18 @@ class Convention(ABC):
 
     def coefficients(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """A and B, to broadcast over `x`."""
-        clock = t.double()
-        return per_item(self.process.A(clock), x), per_item(self.process.B(clock), x)
+        clock = on_clock(t)
+        return spread(self.process.A(clock), x), spread(self.process.B(clock), x)
+
+
+def on_clock(t: Tensor) -> Tensor:
+    """Times in float64, on the CPU, since not every device has it."""
+    return t.detach().cpu().double()
+
+
+def spread(values: Tensor, x: Tensor) -> Tensor:
+    """One value an item, where `x` is and to broadcast over it."""
+    return per_item(values.to(x.device, x.dtype), x)
 
 
 @dataclass(frozen=True)
@@ -84,11 +94,11 @@ class Karras(Convention):
     sign: float
 
     def denoise(self, network: Network, x: Tensor, t: Tensor, label: Tensor | None) -> Tensor:
-        sigma = self.process.B(t.double())
+        sigma = self.process.B(on_clock(t))
         total = sigma**2 + self.sigma_data**2
-        answer = network(per_item(total.rsqrt(), x) * x, (0.25 * sigma.log()).to(x), label)
+        answer = network(spread(total.rsqrt(), x) * x, (0.25 * sigma.log()).to(x), label)
         out = self.sign * self.sigma_data * sigma * total.rsqrt()
-        return per_item(self.sigma_data**2 / total, x) * x + per_item(out, x) * answer
+        return spread(self.sigma_data**2 / total, x) * x + spread(out, x) * answer
 
 
 @dataclass(frozen=True)
@@ -104,7 +114,7 @@ class Flow(Convention):
     steps: int
 
     def denoise(self, network: Network, x: Tensor, t: Tensor, label: Tensor | None) -> Tensor:
-        return x - per_item(t, x) * network(x, (self.steps * t.double()).to(x), label)
+        return x - spread(t, x) * network(x, (self.steps * on_clock(t)).to(x), label)
 
 
 def convention(name: str, scheduler: Any) -> Convention:  # noqa: ANN401  # one of diffusers' many

@@ -70,7 +70,7 @@ class ForeignField:
 
     def at(self, t: float) -> Slice:
         """The field at one time."""
-        return lambda x, label: self(x, torch.full((len(x),), t, dtype=torch.float64, device=x.device), label)
+        return lambda x, label: self(x, torch.full((len(x),), t, dtype=torch.float64), label)
 
 
 def as_source(

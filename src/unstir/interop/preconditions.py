@@ -21,9 +21,8 @@ import torch
 from torch import Tensor
 
 from unstir.errors import InputError
-from unstir.interop.conventions import Convention, Network
+from unstir.interop.conventions import Convention, Network, on_clock, spread
 from unstir.physics import LinearProcess
-from unstir.physics.process import per_item
 
 # σ (batch,), float64 -> c_skip, c_out, c_in, c_noise
 Coefficients = Callable[[Tensor], tuple[Tensor, Tensor, Tensor, Tensor]]
@@ -42,9 +41,9 @@ class Preconditioned(Convention):
     coefficients_at: Coefficients
 
     def denoise(self, network: Network, x: Tensor, t: Tensor, label: Tensor | None) -> Tensor:
-        skip, out, scale, noise = self.coefficients_at(self.process.B(t.double()))
-        answer = network(per_item(scale, x) * x, noise.to(x), label)[:, : x.shape[1]]
-        return per_item(skip, x) * x + per_item(out, x) * answer
+        skip, out, scale, noise = self.coefficients_at(self.process.B(on_clock(t)))
+        answer = network(spread(scale, x) * x, noise.to(x), label)[:, : x.shape[1]]
+        return spread(skip, x) * x + spread(out, x) * answer
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def iddpm(settings: Mapping[str, Any]) -> Precondition:
     table = torch.tensor(levels, dtype=torch.float64)
 
     def at(sigma: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        nearest = (sigma[:, None] - table.to(sigma.device)).abs().argmin(1)
+        nearest = (sigma[:, None] - table).abs().argmin(1)
         return torch.ones_like(sigma), -sigma, (sigma**2 + 1).rsqrt(), M - 1.0 - nearest
 
     return Precondition(levels[M - 1], levels[0], 0.5, at)
