@@ -103,8 +103,7 @@ def test_order_one_on_vp_is_ddim_of_diffusers() -> None:
 @pytest.mark.parametrize("name", [*PROCESSES, "oscillator", "heat", "blurring", "heat_poisson:D=8"])
 def test_noise_is_added_as_the_process_perturbs(name: str) -> None:
     process = parsed(name)
-    kind = "epsilon" if process.damping is None else "sample"
-    scheduler = schedulers.LinearScheduler(name, prediction_type=kind, rescaled=False)
+    scheduler = schedulers.LinearScheduler(name, rescaled=False)
     data = torch.randn(5, 1, 6, 4, generator=torch.Generator().manual_seed(0))
     steps = torch.tensor([0, 10, 500, 900, 999])
     t = scheduler.time_of(steps)
@@ -155,8 +154,9 @@ def test_configs_are_kept(tmp_path: Path) -> None:
     assert len(again) == 1000
     assert schedulers.scheduler_class("heat_poisson:D=3") is schedulers.BlurringScheduler
     assert schedulers.scheduler_class("edm") is schedulers.LinearScheduler
-    heat = schedulers.HeatScheduler(prediction_type="sample")
-    assert schedulers.LinearScheduler.from_config(heat.config).process.name == "heat"
+    again = schedulers.LinearScheduler.from_config(schedulers.HeatScheduler().config)
+    assert (again.process.name, again.config.prediction_type) == ("heat", "sample")
+    assert schedulers.PoissonScheduler().config.prediction_type == "epsilon"
     assert schedulers.LinearScheduler.from_config(DDIMScheduler().config).process.name == "poisson:D=128"
 
 
@@ -174,7 +174,7 @@ def test_what_is_refused(refused: Refused) -> None:
     make = schedulers.LinearScheduler
     assert "linear processes" in refused(make, "kac")
     assert "prediction_type='noise'" in refused(make, "edm", "noise")
-    assert "give prediction_type='sample'" in refused(schedulers.HeatScheduler)
+    assert "give prediction_type='sample'" in refused(schedulers.HeatScheduler, prediction_type="epsilon")
     assert "num_train_timesteps=1" in refused(make, num_train_timesteps=1)
     assert "solver=heun" in refused(make, solver="heun")
     assert "is for yukawa; use LinearScheduler" in refused(schedulers.YukawaScheduler, "edm")

@@ -55,8 +55,8 @@ class LinearScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
 
     Args:
         process: such as `poisson:D=128`, `yukawa:kappa=1`, `edm`, `heat`; the class's own by default.
-        prediction_type: what the network answers with: `epsilon`, `sample` or `v_prediction`. Processes that
-            damp modes (heat and its kin) take `sample` alone.
+        prediction_type: what the network answers with: `epsilon`, `sample` or `v_prediction`; `epsilon` by
+            default. Processes that damp modes (heat and its kin) have `sample` alone.
         num_train_timesteps: T, or None for time steps that are times of the process's own clock.
         rescaled: whether states are divided by √(A² + B²), so that they have about size 1 at every time.
         std: the data's standard deviation, which the noise range is fitted to.
@@ -85,7 +85,7 @@ class LinearScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
     def __init__(
         self,
         process: str | None = None,
-        prediction_type: str = "epsilon",
+        prediction_type: str | None = None,
         num_train_timesteps: int | None = 1000,
         rescaled: bool = True,
         std: float = DATA_STD,
@@ -94,9 +94,11 @@ class LinearScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
         clip_sample_range: float = 1.0,
     ) -> None:
         parsed = physics.parse(process or self.usual)
-        # Named in the config even where it is the usual one: another class's own usual one is another.
-        usual = [name for name in self.config.get("_use_default_values", ()) if name != "process"]
-        self.register_to_config(process=parsed.name, _use_default_values=usual)
+        prediction_type = prediction_type or self._usual_prediction(parsed)
+        # Named in the config even where they are the usual ones: another class's own are others.
+        named = {"process": parsed.name, "prediction_type": prediction_type}
+        usual = [name for name in self.config.get("_use_default_values", ()) if name not in named]
+        self.register_to_config(**named, _use_default_values=usual)
         if self.only and parsed.name.partition(":")[0] not in self.only:
             raise InputError(
                 f"process={parsed.name}: {type(self).__name__} is for {' and '.join(self.only)}; "
@@ -123,6 +125,11 @@ class LinearScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
         self.timesteps = torch.empty(0, dtype=torch.float64)
         self.num_inference_steps: int | None = None
         self.prepare(parsed.fitted(std))
+
+    @staticmethod
+    def _usual_prediction(process: physics.Process) -> str:
+        damped = isinstance(process, LinearProcess) and process.damping is not None
+        return "sample" if damped else "epsilon"
 
     def prepare(self, process: LinearProcess) -> None:
         """Take a process that has learned of its data, in place of one by its name alone."""
@@ -209,7 +216,8 @@ class LinearScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
         if not len(clock) or bool((clock.diff() >= 0).any()):
             raise InputError("times: must fall from prior to data, each below the one before")
         self._times: list[float] = clock.tolist()
-        self.timesteps = self.timestep_of(clock).to(device)
+        exact = torch.device(device or "cpu").type != "mps"  # which has no float64
+        self.timesteps = self.timestep_of(clock).to(device, torch.float64 if exact else torch.float32)
         self.num_inference_steps = len(clock)
         self._forget()
 
