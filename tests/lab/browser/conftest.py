@@ -60,6 +60,9 @@ class Server:
         assert self._thread is not None
         self._server.should_exit = True
         self._thread.join(30)
+        for thread in threading.enumerate():  # work that was dropped may still be in the middle of a step
+            if thread.name.startswith("lab-"):
+                thread.join(60)
 
 
 @pytest.fixture(scope="session")
