@@ -45,6 +45,7 @@ from unstir.compare.plan import Plan, read_record
 from unstir.compare.worker import Report
 from unstir.data import Dataset, load
 from unstir.data.whole import is_scratch
+from unstir.errors import InputError
 from unstir.jobs import Drawing, Options, drawing, job, work
 from unstir.train import checkpoint, load_checkpoint, loop, make_config, session
 from unstir.train.checkpoint import _read as read_checkpoint
@@ -359,7 +360,11 @@ def life(trial: Trial, place: Path, last: int, told: Path | None = None) -> NoRe
     """What a process does from its birth to its end."""
     os.setpgid(0, 0)
     calls = watched(trial.note, last)
-    trial.run(place)
+    try:
+        trial.run(place)
+    except InputError as error:  # as of a comparison that has lost its workers
+        sys.stderr.write(f"{error}\n")
+        os._exit(2)
     if told is not None:
         told.write_text(str(calls[0]))
     os._exit(0)
@@ -388,7 +393,8 @@ def attack(trial: Trial, kills: int, draw: random.Random) -> Counter[str]:
             whom = trial.kill(pid, draw)
         status = ended(pid)
         where = trial.note.text if inside else where
-        assert status in (0, -signal.SIGKILL), f"{place}: ended with {status}"
+        allowed = (0, -signal.SIGKILL, *((2,) if whom == ", its worker" else ()))
+        assert status in allowed, f"{place}: ended with {status}"
         if status or whom == ", its worker":
             hits[f"{where}{whom}"] += 1
         left += check(place)

@@ -147,7 +147,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a huge manifest": (manifest_text(" " * 2_000_000), "manifest.json is too large"),
     "an extra file": (
         lambda run: (folder(run, 20) / "virus.pkl").touch(),
-        "virus.pkl is no part of a checkpoint",
+        "'virus.pkl' is no part of a checkpoint",
     ),
     "another step": (
         rewrite("state.json", '{"step": 21}'),
@@ -210,7 +210,7 @@ def test_names_and_shapes_are_compared(tmp_path: Path, refused: Refused) -> None
     more["model"]["extra"] = torch.zeros(1)
     del fewer["ema"]["w"]
     assert "model.safetensors lacks extra, which this run has" in refused(load_checkpoint, tmp_path, more)
-    assert "ema.safetensors holds w, which this run does not have" in refused(
+    assert "ema.safetensors holds 'w', which this run does not have" in refused(
         load_checkpoint, tmp_path, fewer
     )
     # The optimizer knows only what had a gradient so far.

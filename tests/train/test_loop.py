@@ -162,7 +162,7 @@ def test_fifty_in_a_row_stop_with_advice(config: Config) -> None:
     assert list(itertools.islice(trainer, 400))[-1].skipped == 400 - 8
     trainer = trainer_of(settings, Watcher(lambda step: math.nan if step > 7 else 1.0))
     with pytest.raises(
-        InputError, match=r"diverged: 50 steps in a row .*lower lr .now 0.5. or use precision"
+        InputError, match=r"diverged: 50 steps in a row .*lower lr .now 0.5., raise warmup or use precision"
     ):
         list(trainer)
     assert trainer.step == 57

@@ -552,7 +552,7 @@ def test_a_state_that_makes_no_sense(
     manifest["state.json"] = {"size": len(text), "sha256": hashlib.sha256(text.encode()).hexdigest()}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     message = refused(resume, tmp_path, points)
-    assert message.startswith("checkpoint at step 2: does not fit this run (OverflowError: ")
+    assert message.startswith(f"run {tmp_path}: checkpoint at step 2: does not fit this run (ValueError: ")
 
 
 def test_errors_of_the_caller_s_loop_pass_through(config: Config, points: Dataset, tmp_path: Path) -> None:

@@ -201,6 +201,9 @@ def _train(session: Session, as_json: bool) -> None:
         return
     if evaluation is not None:
         print_evaluation(evaluation)
+    if trainer.skipped:
+        what = "they had no finite gradient, or one far above the usual"
+        say(f"passed over {trainer.skipped:,} of {run.step:,} steps: {what}")
     pictures = [path for path in made if path.suffix == ".png"]
     say("", console=out)
     say(f"run     {run.path} ({run.step:,} steps)", console=out)

@@ -134,9 +134,9 @@ class Cluster:
             distributed.all_reduce(sums)
         return [float(value) for value in sums]
 
-    def told(self, value: float) -> float:
-        """The leader's `value`, on every process."""
-        return self.summed(value if self.leads else 0.0)[0]
+    def told(self, *values: float) -> list[float]:
+        """The leader's `values`, on every process."""
+        return self.summed(*(value if self.leads else 0.0 for value in values))
 
     def wait(self) -> None:
         """Until all processes are here."""

@@ -28,8 +28,7 @@ from unstir.train.config import TrainConfig
 from unstir.train.folder import make_augmentation
 from unstir.train.optimizer import USUAL_LR, Optimizer
 from unstir.train.sharding import gathered, local, placed, shard, whole
-
-_MOST_SKIPPED = 50  # steps in a row without a finite gradient: the run has diverged
+from unstir.train.watch import Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class TrainStep:
         loss: the batch's mean loss, a scalar tensor; reading it waits for the device.
         lr: the learning rate.
         seconds: since training began, over all sessions.
-        skipped: steps so far whose gradient was not finite and that changed nothing.
+        skipped: steps so far that changed nothing: their gradient was not finite, or a spike.
     """
 
     index: int
@@ -82,7 +81,7 @@ class Trainer:
         self.bfloat16 = bfloat16
         self.cluster = cluster or Cluster()
         self.step = 0
-        self.skipped = 0
+        self.watch = Watch()
         seconds = None if config.minutes is None else 60 * config.minutes
         self.budget = Budget(seconds, config.steps or 0)
         # A run of old, whose config.yaml does not say, had Adam.
@@ -101,24 +100,23 @@ class Trainer:
     def __iter__(self) -> Iterator[TrainStep]:
         """Train until the budget is spent."""
         self.field.train()
-        in_a_row = 0
         while not self.budget.done(self.step):
             start = time.perf_counter()
             lr = self._learning_rate()
             with self._randomness.installed(), self._out_of_memory_explained():
-                loss, finite = self._train_step(lr)
+                loss, made = self._train_step(lr)
             self.step += 1
-            in_a_row = 0 if finite else in_a_row + 1
-            self.skipped += not finite
-            if in_a_row >= _MOST_SKIPPED:
+            # Clocks and losses differ among processes, and plan and verdict must not.
+            elapsed, told = self.cluster.told(time.perf_counter() - start, float(loss))
+            if made:
+                self.watch.note(told)
+            if why := self.watch.verdict():
                 raise InputError(
-                    f"training diverged: {in_a_row} steps in a row had no finite gradient; "
-                    f"lower lr (now {self.highest:g}) or use precision float32"
+                    f"training diverged: {why}; lower lr (now {self.highest:g}), raise warmup or use "
+                    "precision float32"
                 )
-            # Clocks differ, and the plan must not.
-            elapsed = self.cluster.told(time.perf_counter() - start)
             self.budget.update(self.step, elapsed)
-            yield TrainStep(self.step, self.budget.total, loss, lr, self.budget.spent, self.skipped)
+            yield TrainStep(self.step, self.budget.total, loss, lr, self.budget.spent, self.watch.skipped)
 
     def _train_step(self, lr: float) -> tuple[Tensor, bool]:
         items, label = self._batch()
@@ -134,11 +132,11 @@ class Trainer:
         loss.backward()  # type: ignore[no-untyped-call]
         self.cluster.sum_gradients(core(self.field))
         norm = nn.utils.clip_grad_norm_(self.field.parameters(), self.config.clip, foreach=True)
-        finite = bool(torch.isfinite(gathered(norm)))
-        if finite:
+        made = self.watch.takes(float(gathered(norm)))
+        if made:
             self.optimizer.step(lr)
             self.average.update_parameters(self.field)
-        return loss.detach(), finite
+        return loss.detach(), made
 
     @contextmanager
     def _out_of_memory_explained(self) -> Iterator[None]:
@@ -196,6 +194,11 @@ class Trainer:
             self._order = (epoch, order)
         return self._order[1]
 
+    @property
+    def skipped(self) -> int:
+        """Steps so far that changed nothing."""
+        return self.watch.skipped
+
     def tensors(self) -> Tensors:
         """All that a checkpoint keeps as tensors."""
         averaged = {k.removeprefix("module."): v for k, v in self.average.state_dict().items()}
@@ -213,13 +216,13 @@ class Trainer:
         tensors["optimizer"] = self.optimizer.expected()
         return tensors
 
-    def state(self) -> dict[str, float | int | None]:
+    def state(self) -> dict[str, float | None]:
         """All that a checkpoint keeps as plain values."""
         return {
             "seconds": self.budget.seconds,
             "total": self.budget.total,
             "spent": self.budget.spent,
-            "skipped": self.skipped,
+            **self.watch.state(),
         }
 
     def restore(self, checkpoint: Checkpoint) -> None:
@@ -242,7 +245,7 @@ class Trainer:
             if self.budget.seconds is not None and self.budget.seconds == checkpoint.state["seconds"]:
                 self.budget.total = int(checkpoint.state["total"])
             self.budget.spent = float(checkpoint.state["spent"])
-            self.skipped = int(checkpoint.state["skipped"])
+            self.watch.restore(checkpoint.state)
         except (KeyError, ValueError, TypeError, RuntimeError, OverflowError) as error:
             reason = f"{type(error).__name__}: {str(error).splitlines()[0]}"
             raise InputError(

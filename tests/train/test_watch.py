@@ -1,0 +1,168 @@
+"""Spikes and gradients that are not finite are skipped and counted; what diverges stops with advice."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from unstir import physics
+from unstir.errors import InputError
+from unstir.fields import NeuralField, build_network
+from unstir.train import TrainConfig, Trainer
+from unstir.train.watch import Watch
+
+Config = Callable[..., TrainConfig]
+Refused = Callable[..., str]
+
+
+def judged(norms: list[float]) -> tuple[list[bool], Watch]:
+    watch = Watch()
+    return [watch.takes(norm) for norm in norms], watch
+
+
+def noise(n: int, spread: float = 0.5) -> list[float]:
+    """Norms that vary by a factor of two or so."""
+    draws = spread * torch.randn(n, generator=torch.Generator().manual_seed(0))
+    return draws.exp().tolist()
+
+
+def test_a_spike_is_skipped_and_what_varies_is_not() -> None:
+    norms = noise(300)
+    norms[100], norms[200], norms[201] = 200.0, math.nan, math.inf
+    made, watch = judged(norms)
+    assert [i for i, one in enumerate(made) if not one] == [100, 200, 201]
+    assert (watch.skipped, watch.spikes, watch.in_a_row) == (3, 1, 0)
+    # One that is five times the largest of the others is none.
+    norms[100] = 5 * max(noise(300))
+    assert judged(norms)[1].spikes == 0
+
+
+def test_the_unit_does_not_matter() -> None:
+    for unit in (1e-20, 1e20):
+        norms = [unit * norm for norm in noise(100)]
+        norms[60] *= 1000
+        assert judged(norms)[1].spikes == 1
+
+
+def test_a_change_that_lasts_is_followed() -> None:
+    made, watch = judged(noise(100) + [1000 * norm for norm in noise(100)])
+    assert watch.skipped == 100 + 100 - sum(made)
+    assert 5 <= watch.skipped <= 30
+    assert all(made[-60:])
+    assert watch.verdict() is None
+
+
+def test_early_steps_are_none() -> None:
+    assert judged([1e-6, 1.0, 1e6])[1].skipped == 0
+    assert judged([0.0] * 30 + [1.0] * 30)[1].verdict() is None
+
+
+def test_a_loss_that_grows_and_stays_finite_is_a_verdict() -> None:
+    watch = Watch()
+    for step in range(2000):
+        watch.takes(1.0)
+        watch.note(math.exp(-step / 200) if step < 1000 else math.exp(-5 + (step - 1000) / 50))
+        if watch.verdict():
+            break
+    assert 1000 < step < 1700
+    assert str(watch.verdict()).startswith("the loss has grown to ")
+
+
+@pytest.mark.parametrize("floor", [0.0, 1e-9])
+def test_a_loss_that_has_all_but_vanished_may_rise(floor: float) -> None:
+    """Far above the least, and far below what it began with."""
+    watch = Watch()
+    for step in range(3000):
+        watch.takes(1.0)
+        watch.note(max(floor, math.exp(-step / 50)) if step < 2000 else 0.5)
+        assert watch.verdict() is None
+
+
+def test_it_is_restored_as_it_was() -> None:
+    norms = noise(200)
+    norms[150] = 200.0
+    straight, watch = judged(norms)
+    first, before = judged(norms[:120])
+    after = Watch()
+    before.note(0.3)
+    after.restore(json.loads(json.dumps(before.state())))
+    assert after == before
+    assert first + [after.takes(norm) for norm in norms[120:]] == straight
+    assert after.size == watch.size
+    old = Watch()
+    old.restore({"skipped": 3})
+    assert old == Watch(skipped=3)
+    for bad in ({"skipped": 1, "watch_size": math.nan}, {"skipped": "x"}, {"watch_size": 1.0}):
+        with pytest.raises((ValueError, KeyError)):
+            Watch().restore(bad)
+
+
+class Spiking(NeuralField):
+    """A loss a thousand times its own at some steps."""
+
+    at: tuple[int, ...] = ()
+    calls = 0
+
+    def loss(self, data: Tensor, generator: torch.Generator, label: Tensor | None = None) -> Tensor:
+        self.calls += 1
+        return super().loss(data, generator, label) * (1e4 if self.calls in self.at else 1)
+
+
+def trainer(config: TrainConfig, at: tuple[int, ...] = ()) -> Trainer:
+    torch.manual_seed(0)
+    data = torch.randn(40, 2, generator=torch.Generator().manual_seed(1))
+    field = Spiking(build_network("mlp", (2,), config.network_options), physics.edm(), shape=(2,))
+    field.at = at
+    return Trainer(config, field, data, bfloat16=False)
+
+
+def test_the_loop_skips_a_spike(config: Config) -> None:
+    this = trainer(config(steps=60), (40,))
+    walk = iter(this)
+    for _ in range(39):
+        before = next(walk)
+    weights = {key: value.clone() for key, value in this.tensors()["model"].items()}
+    step = next(walk)
+    assert (before.skipped, step.skipped) == (0, 1)
+    assert float(step.loss) > 1000
+    assert all(torch.equal(value, weights[key]) for key, value in this.tensors()["model"].items())
+    assert [step.skipped for step in walk] == [1] * 20
+    assert this.state()["watch_spikes"] == 1
+
+
+def test_a_training_that_diverges_stops_with_advice(config: Config, refused: Refused) -> None:
+    """A learning rate a hundred thousand times too high: everything stays finite, and nothing is learned."""
+    this = trainer(config(steps=5000, lr=300.0, warmup=0.02))
+    message = refused(lambda: list(this))
+    assert message.startswith("training diverged: ")
+    assert "lower lr (now 300), raise warmup or use precision float32" in message
+    assert 20 < this.step < 5000
+    losses = [step.loss for step in itertools.islice(trainer(config(steps=5000, lr=300.0)), 30)]
+    assert all(bool(loss.isfinite()) for loss in losses)
+
+
+@pytest.mark.parametrize("process", ["edm", "poisson:D=1", "levy", "yukawa"])
+def test_healthy_trainings_stay_far_from_all_limits(config: Config, process: str) -> None:
+    """Heavy tails among them: no gradient is ten times the usual, no loss ten times the least."""
+    torch.manual_seed(0)
+    data = torch.randn(200, 2, generator=torch.Generator().manual_seed(1))
+    law = physics.parse(process)
+    field = NeuralField(build_network("mlp", (2,), {"width": 16, "depth": 1}), law, shape=(2,))
+    this = Trainer(config(steps=300), field, data, bfloat16=False)
+    sizes = [this.watch.size for _ in this]
+    assert this.skipped == 0
+    assert max(b - a for a, b in itertools.pairwise(sizes[20:])) < 0.05 * math.log(10)
+    assert this.watch.loss < 10 * this.watch.least
+
+
+def test_the_verdict_is_an_input_error(config: Config) -> None:
+    this = trainer(config(steps=300))
+    this.watch.least, this.watch.first, this.watch.loss, this.watch.steps = 1e-3, 1e-3, 1e3, 100
+    with pytest.raises(InputError, match="the loss has grown"):
+        next(iter(this))
