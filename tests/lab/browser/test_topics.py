@@ -42,7 +42,12 @@ def test_the_rod_comes_to_one_temperature_and_is_drawn_on(visit: Visit) -> None:
     seat.page.mouse.down()
     seat.page.mouse.move(box["x"] + 400, box["y"] + 120, steps=6)
     seat.page.mouse.up()
-    assert seat.told("rod")
+    drawn = seat.told("rod")
+    assert drawn
+    rod.focus()
+    for key in ("ArrowRight", "ArrowUp", "ArrowUp", "ArrowUp"):
+        seat.page.keyboard.press(key)
+    assert seat.told("rod") not in (None, drawn)
     again = visit(seat.page.url.split("/")[-1], ready=False)
     expect(again.page.locator(".plate.rod")).to_have_attribute(
         "aria-label", rod.get_attribute("aria-label") or ""
@@ -114,9 +119,9 @@ def test_a_run_is_born_step_by_step_and_given_what_is_seen(visit: Visit) -> None
 
 
 @pytest.mark.parametrize("scene", ["rod", "coins", "hemisphere", "entropy", "train", "runs", "learn"])
-@pytest.mark.parametrize(("dark", "narrow"), [(False, True), (True, False)])
-def test_axe_finds_nothing(visit: Visit, scene: str, dark: bool, narrow: bool) -> None:
-    seat = visit(f"#scene={scene}&n=200&rows=200", dark=dark, narrow=narrow, ready=False)
+def test_axe_finds_nothing_and_narrow_screens_cut_nothing_off(visit: Visit, scene: str) -> None:
+    dark = scene in ("coins", "entropy", "learn")
+    seat = visit(f"#scene={scene}&n=200&rows=200", dark=dark, narrow=True, ready=False)
     expect(seat.page.locator(".plate canvas").first).to_be_attached()
     seat.page.wait_for_timeout(700)
     found = axe.Axe().run(seat.page).response["violations"]

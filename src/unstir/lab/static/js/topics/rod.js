@@ -30,6 +30,8 @@ export class RodFigure {
     this.onAnswer = onAnswer;
     this.slot = slot;
     this.position = 0;
+    /** Where keys pour heat. */
+    this.flame = PLACES / 2;
     /** @type {Options} */
     this.options = { profile: "pieces", error: 0.01, back: false };
     /** @type {Frame|null} */
@@ -139,6 +141,15 @@ export class RodFigure {
     pen.strokeStyle = palette.rgba("ink", 0.35);
     pen.lineWidth = 1;
     pen.strokeRect(left - 0.5, height - 46.5, right - left + 1, 27);
+    if (document.activeElement === this.plate.root) {
+      const at = x(this.flame);
+      pen.fillStyle = palette.colours.ink;
+      pen.beginPath();
+      pen.moveTo(at, height - 50);
+      pen.lineTo(at - 6, height - 60);
+      pen.lineTo(at + 6, height - 60);
+      pen.fill();
+    }
     const spread = Math.sqrt(now.reduce((a, b) => a + (b - mean) ** 2, 0) / now.length);
     this.plate.say(`The temperature along the rod: it differs from its mean by ${short(spread)}`);
   }
@@ -196,6 +207,29 @@ export class RodFigure {
     });
     canvas.addEventListener("pointermove", move);
     for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => { last = null; });
+    canvas.tabIndex = 0;
+    canvas.setAttribute("role", "application");
+    canvas.setAttribute("aria-roledescription", "rod to be heated: left and right move the flame, up heats, down cools");
+    canvas.addEventListener("keydown", (event) => this.burn(event, onDraw));
+    for (const change of ["focus", "blur"]) canvas.addEventListener(change, () => this.plate.redraw());
+  }
+
+  /** Heat by keys. @param {KeyboardEvent} event @param {(profile: number[]) => void} onDraw */
+  burn(event, onDraw) {
+    const move = { ArrowLeft: -2, ArrowRight: 2, Home: -PLACES, End: PLACES }[event.key];
+    const pour = { ArrowUp: 0.1, ArrowDown: -0.1 }[event.key];
+    if (move === undefined && pour === undefined) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (move) {
+      this.flame = Math.max(0, Math.min(PLACES - 1, this.flame + move));
+      this.plate.redraw();
+    }
+    if (!pour) return;
+    onDraw(this.profile.map((u, i) => {
+      const near = Math.exp(-(((i - this.flame) / 3) ** 2));
+      return Math.round(Math.max(-TOP, Math.min(TOP, u + pour * near)) * 40) / 40;
+    }));
   }
 
   pictures() {
