@@ -73,6 +73,11 @@ def test_the_dome_turns_by_keys_and_tells_how_even_it_is(visit: Visit) -> None:
     dome.focus()
     seat.page.keyboard.press("ArrowLeft")
     seat.page.keyboard.press("ArrowUp")
+    turned = _pixels(dome)
+    seat.page.keyboard.press("n")
+    assert np.abs(_pixels(dome) - turned).max() > 60  # a line is followed
+    seat.page.keyboard.press("Escape")
+    assert np.abs(_pixels(dome) - turned).max() < 60
     assert np.abs(_pixels(dome) - before).mean() > 0.2
 
 

@@ -39,6 +39,28 @@ export class DomeFigure {
     this.plate.root.setAttribute("aria-roledescription", "three-dimensional figure, turned by the arrow keys");
     this.space = new Space(this.plate.root, () => this.plate.redraw());
     this.root = this.plate.root;
+    /** The line that is followed, or −1. */
+    this.follow = -1;
+    /** @type {import("./space.js").Seen[]} where the beads are */
+    this.beads = [];
+    this.root.addEventListener("click", (event) => this.pick(event));
+    this.root.addEventListener("keydown", (event) => {
+      const by = { n: 1, p: -1, Escape: 0 }[event.key];
+      if (by === undefined || !this.beads.length) return;
+      event.stopPropagation();
+      this.follow = by ? (this.follow + by + this.beads.length) % this.beads.length : -1;
+      this.plate.redraw();
+    });
+  }
+
+  /** Follows the line whose bead is nearest, and no longer where none is near. @param {MouseEvent} event */
+  pick(event) {
+    if (this.space.dragged) return;
+    const box = this.root.getBoundingClientRect();
+    const far = this.beads.map(({ x, y }) => Math.hypot(x - (event.clientX - box.left), y - (event.clientY - box.top)));
+    const least = Math.min(...far);
+    this.follow = least < 16 ? far.indexOf(least) : -1;
+    this.plate.redraw();
   }
 
   /** @param {Options} options */
@@ -96,10 +118,15 @@ export class DomeFigure {
       if (whole > 0) trace(pen, point, i, whole, palette.rgba("ink", 0.1 * fade), 1);
       trace(pen, point, i, at.frame, palette.rgba(name, 0.55 * fade), 1.1, point(at.next, i), at.share);
     }
-    for (let i = 0; i < lines; i++) {
+    this.beads = Array.from({ length: lines }, (_, i) => {
       const [a, b] = [point(at.frame, i), point(at.next, i)];
+      return { x: a.x + (b.x - a.x) * at.share, y: a.y + (b.y - a.y) * at.share, depth: a.depth };
+    });
+    if (this.follow >= lines) this.follow = -1;
+    if (this.follow >= 0) trace(pen, point, this.follow, moments - 1, palette.colours.ink, 2.4);
+    for (const [i, a] of this.beads.entries()) {
       pen.beginPath();
-      pen.arc(a.x + (b.x - a.x) * at.share, a.y + (b.y - a.y) * at.share, 2.1, 0, 2 * Math.PI);
+      pen.arc(a.x, a.y, i === this.follow ? 5.5 : 2.1, 0, 2 * Math.PI);
       pen.fillStyle = palette.rgba(name, 0.95 - 0.5 * Math.min(1, Math.max(0, (a.depth + 1) / 2)));
       pen.fill();
     }
@@ -224,7 +251,7 @@ register({
       h("aside", { class: "margin", "aria-label": "Charges" },
         h("section", { class: "block" }, h("h2", {}, "Electrons and the hemisphere"),
           h("p", { class: "prose" }, "Your points are charges on a plane, in a space with one dimension more. Their field lines rise, and far away any charges look like one: the lines meet a large dome evenly. So a point drawn evenly on the dome, and carried down, is new data."),
-          h("p", { class: "quiet" }, "Turn it with the mouse or the arrow keys; + and − come nearer and go.")),
+          h("p", { class: "quiet" }, "Turn it with the mouse or the arrow keys; + and − come nearer and go. Follow one line by a click on its bead, or by N.")),
         data.root,
         h("section", { class: "block" }, h("h3", {}, "The dome"), radius.root, lines.root, layers.root)),
       h("section", { class: "figure", "aria-label": "Figure" }, trouble, figure.root)));

@@ -14,14 +14,17 @@ export class Space {
     this.onTurn = onTurn;
     /** Whether somebody has taken it in hand. */
     this.held = false;
+    this.moved = 0;
     root.tabIndex = 0;
     root.classList.add("turned");
     root.addEventListener("pointerdown", (event) => {
       root.setPointerCapture(event.pointerId);
       this.held = true;
+      this.moved = 0;
     });
     root.addEventListener("pointermove", (event) => {
       if (!root.hasPointerCapture(event.pointerId)) return;
+      this.moved += Math.abs(event.movementX) + Math.abs(event.movementY);
       this.by(event.movementX * 0.008, event.movementY * 0.006);
     });
     root.addEventListener("wheel", (event) => {
@@ -39,6 +42,11 @@ export class Space {
       event.preventDefault();
       event.stopPropagation();
     });
+  }
+
+  /** Whether the pointer has turned it since it was put down. */
+  get dragged() {
+    return this.moved > 4;
   }
 
   /** @param {number} turn radians @param {number} tilt */
