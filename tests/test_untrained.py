@@ -112,3 +112,8 @@ def test_what_cannot_be_served_is_refused(digits: Untrained, refused: Callable[.
 def test_the_package_names_it() -> None:
     assert unstir.exact is exact
     assert unstir.Untrained is Untrained
+
+
+def test_a_prior_of_data_knows_no_classes(refused: Callable[..., str]) -> None:
+    field = exact("heat", "digits")
+    assert "process heat starts from data of all classes together" in refused(field.sample, 2, label="3")

@@ -90,6 +90,11 @@ class Untrained:
             if not self.classes or given or self.process.prior_holds_data:
                 return None
             return drawn_classes(self.info.label_counts, n, seed=seed, first=first)
+        if self.process.prior_holds_data:
+            raise InputError(
+                f"label={label}: process {self.process.name} starts from data of all classes together; "
+                "leave it out"
+            )
         if not self.classes:
             raise InputError(f"label={label}: data {self.data.name} have no labels; leave it out")
         return asked_classes(label, self.classes, self.info.label_counts, n, first=first)
