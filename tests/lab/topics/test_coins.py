@@ -53,7 +53,9 @@ def test_counts_follow_the_exact_law_at_every_time() -> None:
 def test_a_tossed_coin_stays_tossed() -> None:
     """The same coins at every moment: what has changed once changes no more."""
     first = torch.zeros(50, 30, dtype=torch.int64)
-    rows = tossed(CoinProcess(), first, 9, 3).rows
+    moments = list(tossed(CoinProcess(), first, 9, 3))
+    rows = torch.stack([moment.shown for moment in moments]).int()
+    assert torch.equal(moments[5].shown.sum(1), moments[5].heads[:24])
     assert bool((rows.diff(dim=0) >= 0).all())
     assert int(rows[0].sum()) == 0
 

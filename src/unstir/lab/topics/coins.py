@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import torch
 from pydantic import Field as Bounded
@@ -34,27 +33,27 @@ from unstir.picture.coins import bell, heads
 _SHOWN = 24  # rows that are sent coin by coin
 _KNOWN = 400  # rows whose posterior is the way back
 _COARSE = 300
+_BACK = 100_000  # coins that are turned back, of all rows together
 
 Peak = tuple[Annotated[int, Bounded(ge=0, le=256)], Annotated[float, Bounded(gt=0, le=1)]]
 
 
-@dataclass(frozen=True)
-class Tossed:
-    """Rows of coins at some moments.
+class Moment(NamedTuple):
+    """Rows of coins at one time.
 
     Attributes:
-        times: in the order of the walk.
-        rows: bits `(frames, rows, coins)`.
+        time: on the process's clock.
+        heads: of each row, `(rows,)`.
+        shown: the first rows, bits uint8 `(24, coins)`.
     """
 
-    times: list[float]
-    rows: Tensor
+    time: float
+    heads: Tensor
+    shown: Tensor
 
-    def counts(self) -> Tensor:
-        """How many rows show 0 … n heads, int32 `(frames, coins + 1)`."""
-        most = self.rows.shape[2] + 1
-        heads_of = self.rows.sum(2)
-        return torch.stack([torch.bincount(frame, minlength=most) for frame in heads_of]).int()
+
+def _moment(time: float, rows: Tensor) -> Moment:
+    return Moment(time, rows.sum(1), rows[:_SHOWN].to(torch.uint8))
 
 
 def first_rows(coins: int, rows: int, peaks: Sequence[tuple[int, float]], seed: int) -> Tensor:
@@ -71,23 +70,20 @@ def first_rows(coins: int, rows: int, peaks: Sequence[tuple[int, float]], seed: 
     return (rank < number[:, None]).long()[torch.randperm(rows, generator=generator)]
 
 
-def tossed(process: CoinProcess, first: Tensor, frames: int, seed: int) -> Tossed:
+def tossed(process: CoinProcess, first: Tensor, frames: int, seed: int) -> Iterator[Moment]:
     """The rows forward, the same coins tossed with the same outcome at every later moment too."""
-    times = torch.linspace(process.t_min, process.t_max, frames, dtype=torch.float64).tolist()
-    rows = [
-        process.perturb(first, torch.full((len(first),), time).double(), torch.Generator().manual_seed(seed))
-        for time in times
-    ]
-    return Tossed(times, torch.stack(rows))
+    for time in torch.linspace(process.t_min, process.t_max, frames, dtype=torch.float64).tolist():
+        t = torch.full((len(first),), time, dtype=torch.float64)
+        yield _moment(time, process.perturb(first, t, torch.Generator().manual_seed(seed)))
 
 
-def untossed(process: CoinProcess, known: Tensor, rows: int, frames: int, seed: int) -> Tossed:
+def untossed(process: CoinProcess, known: Tensor, rows: int, frames: int, seed: int) -> Iterator[Moment]:
     """Fair rows taken back by the exact posterior of the `known` ones."""
     streams = flow.Streams(seed, 0, rows)
     x = streams.draw(lambda g: process.prior(1, known.shape[1:], g))
     field = ExactCoins(process, known)
-    walk = list(flow.trajectory(process, field, x, steps=frames - 1, streams=streams, denoise=False))
-    return Tossed([step.time for step in walk], torch.stack([step.state for step in walk]))
+    for step in flow.trajectory(process, field, x, steps=frames - 1, streams=streams, denoise=False):
+        yield _moment(step.time, step.state)
 
 
 def entropy(law: Tensor) -> float:
@@ -104,7 +100,7 @@ class Coins(Request):
 
     Attributes:
         coins: in a row.
-        rows: how many.
+        rows: how many; backward fewer, where that would be more than 100,000 coins.
         peaks: numbers of heads that rows show at first, each with its share.
         frames: moments.
         direction: forward to fair coins, or backward from them.
@@ -132,23 +128,27 @@ class Coins(Request):
         process = physics.parse("coins")
         if not isinstance(process, CoinProcess):
             raise TypeError("coins: are no coins any more")
-        if self.rows > _COARSE and self.direction == "backward":
-            yield self._stage(process, _COARSE, done=False)
-            context.check()
-        yield self._stage(process, self.rows, done=True)
+        backward = self.direction == "backward"
+        rows = min(self.rows, _BACK // self.coins) if backward else self.rows
+        if rows > _COARSE and backward:
+            yield self._stage(process, context, _COARSE, done=False)
+        yield self._stage(process, context, rows, done=True)
 
-    def _stage(self, process: CoinProcess, rows: int, *, done: bool) -> Answer:
+    def _stage(self, process: CoinProcess, context: Context, rows: int, *, done: bool) -> Answer:
         total = sum(share for _, share in self.peaks)
         peaks = [(number, share / total) for number, share in self.peaks]
         if self.direction == "forward":
-            found = tossed(
-                process, first_rows(self.coins, rows, peaks, self.seed), self.frames, self.seed + 1
-            )
+            first = first_rows(self.coins, rows, peaks, self.seed)
+            walk = tossed(process, first, self.frames, self.seed + 1)
         else:
             known = first_rows(self.coins, _KNOWN, peaks, self.seed)
-            found = untossed(process, known, rows, self.frames, self.seed + 1)
-        laws = torch.stack([heads(process, time, self.coins, peaks) for time in found.times])
-        counts = found.counts()
+            walk = untossed(process, known, rows, self.frames, self.seed + 1)
+        found = list[Moment]()
+        for moment in walk:
+            context.check()
+            found.append(moment)
+        laws = torch.stack([heads(process, moment.time, self.coins, peaks) for moment in found])
+        counts = torch.stack([torch.bincount(moment.heads, minlength=self.coins + 1) for moment in found])
         number = torch.arange(self.coins + 1, dtype=torch.float64)
         normal = (
             torch.exp(-2 * (number - self.coins / 2) ** 2 / self.coins) * (2 / (math.pi * self.coins)) ** 0.5
@@ -156,12 +156,12 @@ class Coins(Request):
         if not torch.isclose(laws.sum(1), torch.ones(()).double()).all():
             raise InputError("peaks: their shares give no law; give positive ones")
         arrays = {
-            "times": torch.tensor(found.times),
+            "times": torch.tensor([moment.time for moment in found]),
             "counts": counts,
             "law": laws,
             "bell": bell(self.coins),
             "normal": normal,
-            "rows": found.rows[:, :_SHOWN].to(torch.uint8),
+            "rows": torch.stack([moment.shown for moment in found]),
             "entropy": torch.tensor([entropy(law) for law in laws]),
             "distance": 0.5 * (counts / rows - laws).abs().sum(1),
         }
