@@ -25,21 +25,18 @@ class Explorer {
     this.stage = h("div", { class: "stage" });
     /** @type {Experiment[]} */
     this.experiments = [];
-    this.pad = new DrawPad(context, () => this.experiments[0].panels.forward, () => this.zoom(0));
+    this.pad = new DrawPad(context, () => this.experiments[0].panels.forward, () => this.drawn());
     this.choosers = [
       new DataChooser(context, () => this.drawOwn()),
       new PhysicsChooser(context),
       new LayerChooser(context),
     ];
-    const handle = h("button", { class: "handle", type: "button", "aria-label": "Choices", "aria-expanded": "true",
-      onclick: () => {
-        const wide = frame.toggleAttribute("data-wide");
-        handle.setAttribute("aria-expanded", String(!wide));
-      } });
-    const frame = h("div", { class: "explore" },
+    this.handle = h("button", { class: "handle", type: "button", "aria-label": "Choices", "aria-expanded": "true",
+      onclick: () => this.widen(!this.frame.hasAttribute("data-wide")) });
+    this.frame = h("div", { class: "explore" },
       h("aside", { class: "margin", "aria-label": "Data and physics" }, ...this.choosers.map((one) => one.root)),
-      h("section", { class: "figure", "aria-label": "Figure" }, this.error, this.stage), handle);
-    fill(root, frame);
+      h("section", { class: "figure", "aria-label": "Figure" }, this.error, this.stage), this.handle);
+    fill(root, this.frame);
     this.arrange();
     this.offs = [
       context.player.subscribe((player) => {
@@ -114,7 +111,19 @@ class Explorer {
   drawOwn() {
     clearTimeout(this.opening);
     this.zoom(HALF);
+    this.widen(true);
     this.pad.open();
+  }
+
+  drawn() {
+    this.zoom(0);
+    this.widen(false);
+  }
+
+  /** @param {boolean} wide whether the figure has all the room there is on a narrow window */
+  widen(wide) {
+    this.frame.toggleAttribute("data-wide", wide);
+    this.handle.setAttribute("aria-expanded", String(!wide));
   }
 
   /** @param {number} half of the window, 0 for the path's own */
