@@ -26,7 +26,7 @@ from torch import Tensor
 from unstir.errors import InputError
 from unstir.physics import LinearProcess
 
-_BLOCK = 2_000_000  # pairs at once
+_BLOCK = 200_000  # pairs at once
 # Less than this between two draws, as a share of their spread, is rounding: they are one atom.
 _ONE = 1e-12
 

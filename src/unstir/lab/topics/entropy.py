@@ -32,7 +32,8 @@ from unstir.measure import exact_entropy, nearest_neighbour_entropy
 from unstir.physics import LinearProcess
 
 _COARSE = 300
-_DRAWS = 600  # for the exact curve
+_DRAWS, _LEAST = 600, 120  # for the exact curve
+_PAIRS = 600_000  # of draws and points, for each of its times
 _BITS = 1 / math.log(2)
 _FAR = 1e15  # states beyond which their squares leave float32's range
 
@@ -53,7 +54,7 @@ class Entropy(Request):
     kind: Literal["entropy"]
     data: DataSpec
     process: Annotated[str, Bounded(min_length=1, max_length=200)]
-    n: Annotated[int, Bounded(ge=50, le=4000)] = 1500
+    n: Annotated[int, Bounded(ge=50, le=2000)] = 1500
     frames: Annotated[int, Bounded(ge=4, le=64)] = 32
     seed: Annotated[int, Bounded(ge=0, le=2**31 - 1)] = 0
 
@@ -74,10 +75,11 @@ class Entropy(Request):
         times = scene.family.clock(process, self.frames)
         arrays: dict[str, Tensor] = {"times": torch.tensor(times)}
         if isinstance(process, LinearProcess):
+            draws = min(_DRAWS, max(_LEAST, _PAIRS // len(scene.items)))
             found = []
             for time in times:
                 context.check()
-                found.append(exact_entropy(process, scene.items, time, min(n, _DRAWS), self.seed))
+                found.append(exact_entropy(process, scene.items, time, min(n, draws), self.seed))
             arrays["exact"] = _BITS * torch.tensor([each.value for each in found])
             arrays["error"] = _BITS * torch.tensor([each.error for each in found])
         arrays["forward"] = torch.tensor([_seen(x) for x in self._forward(scene, context, times, n)])
