@@ -101,3 +101,9 @@ def test_every_process_has_a_folder_of_its_own(tmp_path: Path) -> None:
     assert all(folder.parent == tmp_path for folder in folders)
     twins = Plan(**(json.loads(json.dumps(made.plan.__dict__)) | {"processes": ("a:b", "a-b")}))
     assert twins.folder(tmp_path, "a:b") != twins.folder(tmp_path, "a-b")
+
+
+def test_what_a_kill_at_the_very_beginning_left_is_no_reason_to_refuse(tmp_path: Path) -> None:
+    (tmp_path / ".unstir-0badcafe-1-00000000.tmp").write_text('{"pl')
+    keep_plan(bench(tmp_path).plan, tmp_path)
+    assert read_plan(tmp_path) == bench(tmp_path).plan

@@ -179,3 +179,18 @@ def test_text_that_is_none_is_refused(tmp_path: Path, refused: Refused, order: s
         archive.writestr("x.npy", stream.getvalue())
     message = refused(read_npz, tmp_path / "x.npz", "x")
     assert f"array 'labels' holds text with the letter 0x{letter:x}, which is none" in message
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.npz"])
+def test_a_bare_array_is_read_or_refused(tmp_path: Path, refused: Refused, name: str) -> None:
+    path, values = tmp_path / name, np.arange(24.0).reshape(1, 2, 3, 4)
+    if name == "x.npy":
+        np.save(path, values)
+    else:
+        np.savez(path, other=values + 1, observed=values)
+        assert np.array_equal(npy.read_bare(path), values + 1)
+    assert np.array_equal(npy.read_bare(path, "observed"), values)
+    whole = path.read_bytes()
+    for content in (b"", whole[:50], b"PK\x03\x04" + bytes(30), whole[:-60]):
+        path.write_bytes(content)
+        assert str(path) in refused(npy.read_bare, path, "observed")

@@ -216,6 +216,27 @@ def planned(folder: Path) -> None:
     read_plan(folder)
 
 
+def weights(folder: Path) -> None:
+    from unstir.interop import read_weights
+
+    read_weights(folder / "net.pkl", device="cpu")
+
+
+@cache
+def weights_seed(how: str) -> bytes:
+    """A published network of two small blocks, in one of the three forms of file."""
+    import tempfile
+
+    from tests.interop import published, test_weights
+
+    model = published.unet(song=True, channels=(16, 32), layers=1, head=32)
+    flat = published.renamed(model, song=True)
+    inner = test_weights.settings((16, 32), 1)
+    net = published.hang(flat, "SongUNet", inner, "EDMPrecond", dict(test_weights.IMAGE))
+    with tempfile.TemporaryDirectory() as folder:
+        return test_weights.write(net, Path(folder) / "net", how=how, protocol=2).read_bytes()
+
+
 _RGB, _NPY = seeds.PIXELS, seeds.npy(seeds.PIXELS)
 _NAMES = seeds.npy(seeds.np.array(["cat", "dog", "cat", "7", "10", "x"]))
 
@@ -290,6 +311,7 @@ TARGETS: dict[str, Target] = {
         in_run(f"{CHECKPOINT}/ema.safetensors"),
         in_run(f"{CHECKPOINT}/generators.safetensors", read=resumed),
         in_run(f"{CHECKPOINT}/optimizer.safetensors", read=resumed),
+        Target("weights", "net.pkl", weights, lambda: tuple(map(weights_seed, ("pickle", "zip", "old")))),
         Target("compare.json", "compare.json", planned, lambda: (plan_seed(),)),
     )
 }  # fmt: skip

@@ -196,12 +196,9 @@ def _array(path: Path) -> Tensor:
     import numpy as np
     import torch
 
-    try:
-        held = np.load(path, allow_pickle=False)
-        if not isinstance(held, np.ndarray):
-            held = held["observed"] if "observed" in held.files else held[held.files[0]]
-    except (OSError, ValueError, KeyError, IndexError) as error:
-        raise InputError(f"input {path}: cannot be read as an array ({type(error).__name__})") from error
+    from unstir.data.npy import read_bare
+
+    held = read_bare(path, "observed")
     if held.ndim < 2 or held.dtype.kind not in "fiu" or not np.isfinite(held).all():
         raise InputError(f"input {path}: give finite numbers, (items, …)")
     values = torch.from_numpy(held.astype(np.float32))

@@ -19,6 +19,7 @@ from typing import Any
 
 from unstir import physics
 from unstir.data import Dataset
+from unstir.data.whole import is_scratch
 from unstir.errors import InputError
 from unstir.train.config import TrainConfig, make_config
 from unstir.train.folder import data_name, digest
@@ -211,7 +212,8 @@ def keep_plan(plan: Plan, out: Path) -> None:
         InputError: another plan there, or other files.
     """
     if not (out / _PLAN).exists():
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        # What a kill at its very beginning has left is no reason to refuse the folder.
+        if out.exists() and not (out.is_dir() and all(is_scratch(path.name) for path in out.iterdir())):
             raise InputError(f"out {out}: is not empty and holds no comparison; choose another folder")
         write_record(out, {"plan": asdict(plan)})
         return

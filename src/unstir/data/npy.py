@@ -54,6 +54,29 @@ def read_npy(path: Path, name: str) -> Dataset:
     return from_array(array, name, what=what)
 
 
+def read_bare(path: Path, *names: str) -> Array:
+    """The array of a .npy file as it is, or of an .npz the first of `names` that is there, else its first.
+
+    Raises:
+        InputError: damaged, promising more than there is, growing beyond reason, or not of numbers.
+    """
+    what = shown(path)
+    try:
+        if path.suffix.lower() != ".npz":
+            with path.open("rb") as stream:
+                return _read(stream, path.stat().st_size, what)
+        with zipfile.ZipFile(path) as archive:
+            members = {item.filename.removesuffix(".npy"): item for item in archive.infolist()}
+            chosen = next((name for name in (*names, *members) if name in members), None)
+            if chosen is None:
+                raise InputError(f"{what} holds no array: write it again with np.savez")
+            return _member(archive, members[chosen], path, chosen)
+    except InputError:
+        raise
+    except _ZIP as error:
+        raise InputError(f"{what} cannot be read as an array ({reason(error)}): write it again") from error
+
+
 def read_npz(path: Path, name: str) -> Dataset:
     """The images, table or signals of an .npz file, with their labels.
 
