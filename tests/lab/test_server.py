@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import httpx
@@ -36,7 +37,9 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         async with asyncio.timeout(60):
             return await work
 
-    return asyncio.run(bounded())
+    # In a thread of its own: the browser's tests leave a loop running in this one.
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, bounded()).result()
 
 
 async def send(socket: ClientConnection, number: int, slot: str = "main", **given: Any) -> None:  # noqa: ANN401
