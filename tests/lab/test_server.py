@@ -151,6 +151,22 @@ def test_fifty_visitors_get_the_same_answers_at_once(served: Served) -> None:
     assert len(set(run(work()))) == 5
 
 
+def test_who_leaves_in_the_middle_is_no_error(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    async def work() -> None:
+        for seed in range(12):
+            socket = await connect(served.ws, max_queue=1)
+            for slot in "abcd":
+                await send(socket, 1, slot, **{**QUICK, "n": 5000, "frames": 64, "seed": 100 + seed})
+            await asyncio.sleep(0.02 * seed)
+            socket.transport.abort()
+        async with connect(served.ws) as socket:
+            assert (await answer(socket, 1, **QUICK))[0]["kind"] == "path"
+
+    run(work())
+    assert "Traceback" not in caplog.text
+    assert not [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")]
+
+
 def test_more_slots_than_there_are_is_refused(served: Served) -> None:
     async def work() -> dict[str, Any]:
         async with connect(served.ws) as socket:

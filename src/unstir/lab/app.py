@@ -8,7 +8,7 @@ import mimetypes
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
-from fastapi import FastAPI, WebSocket
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
@@ -58,15 +58,15 @@ def create_app(
 
     @app.websocket("/ws")
     async def visit(socket: WebSocket) -> None:
-        await socket.accept()
-        if app.state.visitors >= lab.limits.visitors:
-            await socket.close(_FULL, "too many pages are open; try again later")
-            return
         app.state.visitors += 1
         try:
-            await Visitor(socket, pool).serve()
-        except (RuntimeError, OSError):
-            _LOG.debug("a page has gone", exc_info=True)
+            await socket.accept()
+            if app.state.visitors > lab.limits.visitors:
+                await socket.close(_FULL, "too many pages are open; try again later")
+            else:
+                await Visitor(socket, pool).serve()
+        except (WebSocketDisconnect, RuntimeError, OSError):
+            _LOG.debug("a page has gone", exc_info=True)  # in the middle of an answer
         finally:
             app.state.visitors -= 1
 

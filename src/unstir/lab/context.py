@@ -76,5 +76,10 @@ class Context:
         if self.cancelled():
             raise Cancelled
         if self.late():
-            raise InputError(f"request: takes more than {self.limits.seconds:g} s; ask for less")
+            raise too_long(self.limits.seconds)
         self.aside()
+
+
+def too_long(seconds: float) -> InputError:
+    """What is said of a request that takes too long."""
+    return InputError(f"request: takes more than {seconds:g} s; ask for less")

@@ -57,8 +57,9 @@ PICTURES = (
         "langevin",
     ),
 )
-PARTICLES, FRAMES, MOMENTS = 800, 36, 10
-_ARROWS, _CELLS, _LINES = 18, 48, 48
+PARTICLES, FRAMES, MOMENTS = 800, 36, 12
+_ARROWS, _CELLS, _LINES = 27, 64, 48
+_TALL = 1.5  # of the window that paths say, so that a page that is no square is filled
 _META = '<meta name="unstir-runs" content="runs/index.json">'
 _HEAD = "<head>"
 
@@ -122,6 +123,7 @@ def questions(
         images: sets of images.
         pictures: processes on those.
     """
+    context = Context()
     pairs = [({"preset": name}, process) for name in points for process in plane]
     pairs += [({"images": name}, process) for name in images for process in pictures]
     for data, process in pairs:
@@ -134,7 +136,7 @@ def questions(
             continue
         lines = {"lines": _LINES, "arrows": 0, "cells": 0, "half": 1}
         yield Question("field", {**told, "time": None, "of": "exact"}, lines)
-        yield from _moments(told)
+        yield from _moments(told, context)
         if ":row=" not in process and process != "capacitor":
             yield Question("entropy", told, {"n": 300, "frames": 32, "seed": 0})
 
@@ -145,11 +147,11 @@ def topics() -> Iterator[Question]:
         yield Question(kind, args, rest)
 
 
-def _moments(told: dict[str, Any]) -> Iterator[Question]:
+def _moments(told: dict[str, Any], context: Context) -> Iterator[Question]:
     """The field at some times, each in the window of its own."""
-    scene = Context().scene(DataSpec(**told["data"]), told["process"])
+    scene = context.scene(DataSpec(**told["data"]), told["process"])
     for time in scene.family.clock(scene.process, MOMENTS):
-        rest = {"half": round(scene.half(time), 4), "arrows": _ARROWS, "cells": _CELLS}
+        rest = {"half": round(_TALL * scene.half(time), 4), "arrows": _ARROWS, "cells": _CELLS}
         yield Question("field", {**told, "time": time, "of": "exact"}, rest)
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from unstir.lab.context import Context
     from unstir.lab.scenes import LabScene
 
-_BLOCK = 2**21  # pairs at a time
+_BLOCK = 2**18  # pairs at a time
 _FLOOR = 300.0  # nats below the greatest density at which a picture ends
 _INSIDE = 1e-3  # of the clock: as near to its ends as a field is asked
 
@@ -60,9 +60,11 @@ class FlowPlane(Plane):
     """A process whose states are what is seen of them."""
 
     def velocity(self, scene: LabScene, field: Field, x: Tensor, t: float) -> Tensor:
-        times = torch.full((len(x),), t, dtype=torch.float64)
-        v: Tensor = scene.process.velocity(x, times, field.at(t)(x, None))
-        return v
+        one, found = field.at(t), []
+        for part in torch.split(x, max(1, _BLOCK // len(scene.items))):
+            times = torch.full((len(part),), t, dtype=torch.float64)
+            found.append(scene.process.velocity(part, times, one(part, None)))
+        return torch.cat(found)
 
     def log_density(self, scene: LabScene, items: Tensor, axis: Tensor, t: float, context: Context) -> Tensor:
         x = grid(axis)
@@ -86,9 +88,12 @@ class LinearPlane(FlowPlane):
             return None
         D, time = process.noise.D, torch.tensor(t, dtype=torch.float64)
         height = float(process.B(time)) * math.sqrt(D)
-        squared = torch.cdist(grid(axis), float(process.A(time)) * items.double()).square() + height**2
-        logs = torch.logsumexp(-0.5 * D * squared.log(), 1) - math.log(len(items))
-        return logs.reshape(len(axis), -1)
+        charges = float(process.A(time)) * items.double()
+        found = []
+        for part in torch.split(grid(axis), max(1, _BLOCK // len(items))):
+            squared = torch.cdist(part, charges).square() + height**2
+            found.append(torch.logsumexp(-0.5 * D * squared.log(), 1))
+        return torch.cat(found).reshape(len(axis), -1) - math.log(len(items))
 
 
 class KacPlane(FlowPlane):

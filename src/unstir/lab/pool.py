@@ -22,8 +22,9 @@ import torch
 
 from unstir.errors import InputError
 from unstir.lab.answer import Answer
-from unstir.lab.context import Cancelled, Context, Lab
+from unstir.lab.context import Cancelled, Context, Lab, too_long
 from unstir.lab.frames import pack
+from unstir.lab.memory import Trimmer
 from unstir.lab.requests import BadRequestError, Request
 
 _LOG = logging.getLogger("unstir.lab")
@@ -150,6 +151,7 @@ class Pool:
     def __init__(self, lab: Lab, threads: int = 2) -> None:
         self.lab = lab
         self.memo = Memo()
+        self._trimmer = Trimmer()
         self._jobs: list[Job] = []
         self._turn = threading.Condition()
         self._open = True
@@ -222,6 +224,8 @@ class Pool:
         torch.set_num_threads(1)  # small tensors: threads that wait for each other cost more than they bring
         while (job := self._take()) is not None:
             self._turn_of(job)
+            del job  # and its arrays, while this thread waits
+            self._trimmer.now_and_then()
 
     def _turn_of(self, job: Job) -> None:
         """One stage, and what becomes of the job."""
@@ -256,6 +260,8 @@ class Pool:
         try:
             answer = self.memo.get(request.key) if request.lasting and not job.stage else None
             if answer is None:
+                if job.spent > self.lab.limits.seconds:
+                    raise too_long(self.lab.limits.seconds)
                 if job.stages is None:
                     job.begin(self.lab, lambda: self._step_aside(job))
                 answer = job.next()

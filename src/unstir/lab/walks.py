@@ -18,8 +18,9 @@ from torch import Tensor
 
 from unstir import flow
 from unstir.errors import InputError
-from unstir.fields.field import Field
+from unstir.fields.field import Field, Slice
 
+_PAIRS = 2**19  # of states and items that a field is asked for at once
 PART = 200  # particles that share a generator
 _STREAM = 1_000_003  # generators of one seed's parts are so far apart
 
@@ -62,6 +63,39 @@ class Walk:
     states: Tensor
     evaluations: int | None
     kept: bool = True
+
+
+class Parted:
+    """A field that is asked for a few states at a time: memory is bounded, and long work can step aside.
+
+    Args:
+        field: any.
+        items: that it is made of.
+        check: called before each part.
+    """
+
+    def __init__(self, field: Field, items: int, check: Callable[[], None]) -> None:
+        self._field, self._rows, self._check = field, max(32, _PAIRS // items), check
+
+    def __call__(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
+        """The prediction at times `t`, `(batch,)`."""
+        parts = zip(torch.split(x, self._rows), torch.split(t, self._rows), strict=True)
+        return torch.cat([self._one(lambda part: self._field(*part), pair) for pair in parts])
+
+    def at(self, t: float) -> Slice:
+        """The field at one time."""
+        one = self._field.at(t)
+
+        def answer(x: Tensor, label: Tensor | None) -> Tensor:
+            return torch.cat(
+                [self._one(lambda part: one(part, label), part) for part in torch.split(x, self._rows)]
+            )
+
+        return answer
+
+    def _one(self, ask: Callable[[Any], Tensor], part: object) -> Tensor:
+        self._check()
+        return ask(part)
 
 
 def first_items(items: Tensor, n: int) -> Tensor:
@@ -114,7 +148,8 @@ def flown(scene: Any, ask: Ask) -> Walk:  # noqa: ANN401
     streams = flow.Streams(ask.seed, 0, ask.n)
     x = streams.draw(lambda g: process.prior(1, tuple(scene.items.shape[1:]), g))
     states = []
-    for step in flow.trajectory(process, ask.field, x, solver=solver, times=times, streams=streams):
+    field = Parted(ask.field, len(scene.items), ask.check)
+    for step in flow.trajectory(process, field, x, solver=solver, times=times, streams=streams):
         ask.check()
         states.append(process.observed(step.state))
     if times[-1] > process.t_min:
@@ -132,8 +167,9 @@ def carried(scene: Any, ask: Ask) -> Walk:  # noqa: ANN401
     first = first_items(scene.items, ask.n)
     states = []
     streams = flow.Streams(ask.seed, 0, ask.n)
+    field = Parted(ask.field, len(scene.items), ask.check)
     for step in flow.trajectory(
-        process, ask.field, first, solver=solver, steps=steps, streams=streams, denoise=False
+        process, field, first, solver=solver, steps=steps, streams=streams, denoise=False
     ):
         ask.check()
         states.append(step.state)
