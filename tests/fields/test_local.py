@@ -12,7 +12,7 @@ from torch import Tensor
 from unstir import physics
 from unstir.data import load
 from unstir.errors import InputError
-from unstir.fields import ExactField
+from unstir.fields import ExactField, patches
 from unstir.fields.local import LocalField
 from unstir.fields.loudness import Loudness
 from unstir.fields.patches import Scale, posterior_mean
@@ -130,6 +130,48 @@ def test_independent_pixels_are_denoised_as_the_closed_form_says() -> None:
     assert float((exact - truth).square().mean()) > 50 * float((local - truth).square().mean())
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_leaving_out_what_does_not_count_moves_nothing_at_any_noise(
+    digits: tuple[Tensor, Tensor], dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, process, scale = digits[0].to(dtype), process_of("edm"), Scale(2, 2, 2)
+    among = data[64:].permute(1, 2, 3, 0).contiguous()
+    times = process.times(12, rho=50.0)[:-1]
+    far = float(data.max() - data.min()) * torch.finfo(dtype).eps
+    seen = list[int]()
+
+    def at(t: float, few: float) -> Tensor:
+        monkeypatch.setattr(patches, "_FEW", few)
+        x = process.perturb(data[:64], torch.full((64,), t), torch.Generator().manual_seed(0)).to(dtype)
+        return posterior_mean(x, among, among, torch.full((64,), t**-2, dtype=dtype), scale)
+
+    add = Tensor.addmm_
+
+    def counted(mean: Tensor, weight: Tensor, values: Tensor) -> Tensor:
+        seen.append(len(values))
+        return add(mean, weight, values)
+
+    few = patches._FEW
+    monkeypatch.setattr(Tensor, "addmm_", counted)
+    for t in times.tolist():
+        whole = at(t, 0.0)
+        assert set(seen) == {among.shape[-1]}
+        seen.clear()
+        # Sums in another order: a rounding or ten.
+        assert float((at(t, few) - whole).abs().max()) <= 10 * far, t
+        if t < 0.03:
+            assert sum(seen) < 0.2 * len(seen) * among.shape[-1], t
+        seen.clear()
+    # With a reach that is too short it is seen.
+    start = patches._Online.__init__
+
+    def short(self: patches._Online, queries: int, size: int, reach: float, like: Tensor) -> None:
+        start(self, queries, size, 1.0, like)
+
+    monkeypatch.setattr(patches._Online, "__init__", short)
+    assert float((at(0.1, 1.0) - at(0.1, 0.0)).abs().max()) > 1000 * far
+
+
 def test_the_noise_s_loudness_is_told_by_the_whole_state(digits: tuple[Tensor, Tensor]) -> None:
     data = digits[0]
     for name in ("poisson:D=1", "yukawa:kappa=1", "levy:alpha=1.5"):
@@ -204,6 +246,17 @@ def test_samples_are_new_where_the_exact_field_only_copies(digits: tuple[Tensor,
     apart = float(nearest(digits[0][600:].float(), data)[1].median())
     assert float(nearest(copies, data)[1].median()) < 1e-3 * apart
     assert 0.5 * apart < float(nearest(new, data)[1].median()) < 1.3 * apart
+
+
+@pytest.mark.parametrize("name", ["heat", "blurring", "heat_poisson"])
+def test_what_heat_blurs_is_drawn_anew(digits: tuple[Tensor, Tensor], name: str) -> None:
+    data = digits[0][:400].float()
+    process = process_of(name).prepared(data)
+    assert isinstance(process, LinearProcess)
+    field = LocalField(process, data)
+    new = sample(process, field, 20, steps=12)
+    apart = float(nearest(digits[0][600:].float(), data)[1].median())
+    assert 0.5 * apart < float(nearest(new, data)[1].median()) < 1.5 * apart
 
 
 def test_sums_of_images_do_not_depend_on_the_batch(digits: tuple[Tensor, Tensor]) -> None:
