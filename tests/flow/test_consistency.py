@@ -87,3 +87,51 @@ def test_a_consistency_field_brings_its_solver() -> None:
         parse_solver("heun", process, field)
     with pytest.raises(InputError, match="steps=7: a consistency field takes 1 to 6 steps"):
         Consistency().times(process, 7)
+
+
+def test_blurred_data_keep_the_noise_of_the_modes_that_a_state_tells() -> None:
+    """Data that are one point: each state has the path's law, and its noise that of before by the share c."""
+    shape, n = (1, 4, 4), 4000
+    items = torch.randn(200, *shape, generator=torch.Generator().manual_seed(0)) / 2
+    process = parse("heat").prepared(items)
+    assert isinstance(process, LinearProcess)
+    solver, y = Consistency(), items[:1]
+    times = solver.times(process, 3)
+
+    def point(x: Tensor, t: Tensor, label: Tensor | None) -> Tensor:
+        return y.to(x).expand_as(x)
+
+    start = y.expand(n, *shape)  # the sampler blurs it
+    walk = sample_steps(process, point, n, shape, solver=solver, steps=3, batch=n, seed=3, start=start)
+    states = [progress.step.state for progress in walk][:3]
+    noises = []
+    for x, time in zip(states, times, strict=True):
+        t = torch.tensor(time, dtype=torch.float64)
+        signal = process.signal(t, shape) * process.basis.coordinates(y)[0]
+        noises.append((process.basis.coordinates(x) - signal) / process.B(t))
+    for noise in noises:
+        torch.testing.assert_close(noise.std(0), torch.ones_like(noise[0]), rtol=0, atol=0.06)
+    for before, after, time in zip(noises, noises[1:], times, strict=False):
+        told = process.told(torch.tensor(time, dtype=torch.float64), shape)
+        assert told is not None
+        assert float(told.min()) < 0.1  # modes of both kinds
+        assert float(told.max()) > 0.9
+        torch.testing.assert_close((before * after).mean(0), told, rtol=0, atol=0.08)
+
+
+def test_a_prior_of_noise_tells_nothing() -> None:
+    for name in ("vp", "poisson:D=128", "blurring"):
+        process = parse(name)
+        assert isinstance(process, LinearProcess)
+        assert process.told(torch.tensor(process.t_max), (1, 4, 4)) is None
+
+
+def test_after_blurred_data_the_last_answers_are_from_small_blurs() -> None:
+    process = parse("heat")
+    assert isinstance(process, LinearProcess)
+    known = clock(process)
+    places = {n: [known.index(t) for t in Consistency().times(process, n)] for n in range(1, 7)}
+    assert places[1] == [0]
+    assert places[2] == [0, 1]
+    assert places[4] == [0, 1, 4, 5]
+    assert places[6] == list(range(6))

@@ -166,8 +166,9 @@ def test_few_times_leap_and_end_a_little_early(name: str) -> None:
         assert bool((times.diff() < 0).all())
         assert float(times[0]) == process.t_max
         left = float((times[-1] - process.t_min) / (process.t_max - process.t_min))
-        assert 0 < left < (2 / n) ** 2
-        roots = ((times[1:] - process.t_min) / (process.t_max - process.t_min)).sqrt()
+        rho = process.layout.rho
+        assert 0 < left < (2 / (n - 1)) ** rho
+        roots = ((times[1:] - process.t_min) / (process.t_max - process.t_min)) ** (1 / rho)
         torch.testing.assert_close(roots.diff(), roots.diff()[:1].expand(n - 2))
     ratio = process.B(process.few_times(10)[1]) / process.A(process.few_times(10)[1])
     assert float(ratio) == pytest.approx(10 * process.layout.leap, rel=1e-6)

@@ -23,7 +23,7 @@ from unstir.physics.process import check_kept, stratified
 
 _LARGEST_RESERVOIR = 10_000  # items whose blurred modes are kept
 # Measured on digits and Fashion-MNIST, `docs/few-steps.md`.
-_BLUR_RHO, _LEAP, _SHORT = 2.0, 0.15, 0.7
+_BLUR_RHO, _LEAP, _FARTHEST, _SHORT = 1.8, 0.15, 0.6, 1.0
 _CLOCK_RHO, _CLOCK_ORDER = 0.7, 2
 _SMALLEST_MODE = 1e-3  # of the noise: less than that of a mode is not kept
 
@@ -43,12 +43,12 @@ class DampedProcess(LinearProcess):
         """Modes come up one by one as their blur ends: little happens before the largest of them does."""
         if self.spectrum is None:
             return Layout()
-        return Layout(_BLUR_RHO, min(Layout.leap, _LEAP * float(self.spectrum.max()) ** 0.5))
+        return Layout(_BLUR_RHO, min(_FARTHEST, _LEAP * float(self.spectrum.max()) ** 0.5))
 
     def few_times(self, n: int) -> Tensor:
         """`n` times that fall evenly in s^{1/ρ} of the clock s after the leap.
 
-        The last one lies above t_min by 1.7 steps in place of one: the field there is the rest of the way.
+        The last one lies above t_min by two steps in place of one: the field there is the rest of the way.
         """
         layout = self.layout
         if self.spectrum is None or n < 3:
@@ -196,6 +196,14 @@ class HeatProcess(DampedProcess):
     def progress(self, t: Tensor) -> Tensor:
         """The clock itself: the logarithm of the blur."""
         return t
+
+    def told(self, t: Tensor, shape: Sequence[int]) -> Tensor | None:
+        """A² S/(A² S + B²) of each mode with the spectrum S: near 1 of coarse ones, at the prior too."""
+        if self.spectrum is None:
+            return None
+        A = self.signal(t, shape)
+        known = A.square() * self.spectrum.to(A)
+        return known / (known + self.B(t).square().reshape(*t.shape, *(1,) * len(shape)))
 
     def training_times(self, n: int, mean: float, std: float, generator: torch.Generator) -> Tensor:
         """Every blur alike, the last one too, `(n,)`, float32; there are no noise levels to choose."""
