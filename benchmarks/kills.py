@@ -278,8 +278,11 @@ def check(place: Path) -> int:
         elif any(part.endswith(".parts") for part in path.parts):
             continue  # a job's own: parts are counted anew, and `whole` is whole once `joined` is there
         else:
-            with contextlib.suppress(FileNotFoundError):  # an orphan may prune on
+            try:
                 whole(path)
+            except (OSError, InputError, AssertionError):
+                if path.exists():  # an orphan may prune on
+                    raise
     return scratch
 
 
@@ -316,6 +319,8 @@ def fork(task: Callable[[], object]) -> int:
     try:
         task()
         status = 0
+    except InputError as error:  # such as of an orphan, whose successor has cleared its folder
+        sys.stderr.write(f"{error}\n")
     except BaseException:
         traceback.print_exc()
     finally:

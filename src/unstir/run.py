@@ -395,7 +395,12 @@ def load(
     if step_weights not in ("ema", "model"):
         raise InputError(f"step_weights={step_weights!r}: give ema or model")
     config, info = read_run_config(path), read_info(path)
-    field = make_field(config, info, read_process(path, config, info), network)
+    try:
+        field = make_field(config, info, read_process(path, config, info), network)
+    except InputError as error:
+        if config.network == "custom" or str(path) in str(error):
+            raise
+        raise InputError(f"run {path}: cannot be opened ({error})") from None
     like = field.state_dict()
     tensors = {"model": like, "ema": {**like, "n_averaged": torch.zeros(())}}
     checkpoint = load_checkpoint(path, tensors, step)

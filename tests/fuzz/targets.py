@@ -300,7 +300,7 @@ TARGETS: dict[str, Target] = {
             ),
         ),
         file("x.txt", seeds.TEXT),
-        Target("config", "config.yaml", configured, lambda: (seeds.CONFIG,), named=": "),
+        Target("config", "config.yaml", configured, lambda: (seeds.CONFIG,), named=" "),  # names the option
         in_run("run/config.yaml"),
         in_run("run/data.json"),
         in_run("run/data.json", "capacitor", label="data-of-plates"),
