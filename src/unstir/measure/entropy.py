@@ -19,8 +19,6 @@ import math
 from typing import NamedTuple
 
 import torch
-from scipy.spatial import cKDTree
-from scipy.special import digamma
 from torch import Tensor
 
 from unstir.errors import InputError
@@ -51,6 +49,9 @@ def nearest_neighbour_entropy(x: Tensor, k: int = 4) -> float:
     Raises:
         InputError: no more than `k` draws, or values that are not finite.
     """
+    from scipy.spatial import cKDTree
+    from scipy.special import digamma
+
     flat = x.detach().flatten(1).double().cpu()
     n, d = flat.shape
     if not 1 <= k < n:
