@@ -38,6 +38,7 @@ outside_pages = {
     "site/benchmarks": "benchmarks/README.md",
     "site/contributing": "CONTRIBUTING.md",
     "site/changelog": "CHANGELOG.md",
+    "site/security": "SECURITY.md",
 }
 outside_links = {"README.md": "index"}
 
