@@ -39,6 +39,7 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}/"
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
+        self._others: set[threading.Thread] = set()
 
     def start(self) -> None:
         config = uvicorn.Config(
@@ -49,6 +50,8 @@ class Server:
             ws_max_size=2**23,
             timeout_graceful_shutdown=1,
         )
+        # Another server of the same tests may be up, whose threads go on.
+        self._others = set(threading.enumerate())
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
@@ -60,9 +63,9 @@ class Server:
         assert self._thread is not None
         self._server.should_exit = True
         self._thread.join(30)
-        for thread in threading.enumerate():  # work that was dropped may still be in the middle of a step
-            if thread.name.startswith("lab-"):
-                thread.join(60)
+        for thread in set(threading.enumerate()) - self._others:
+            if thread.name.startswith("lab-"):  # work that was dropped may still be in the middle of a step
+                thread.join(10)
 
 
 @pytest.fixture(scope="session")
