@@ -129,8 +129,12 @@ def test_a_cancelled_request_is_worked_on_no_more(served: Served) -> None:
             await asyncio.sleep(0.2)
             for slot in ("a", "b"):
                 await socket.send(json.dumps({"kind": "cancel", "slot": slot}))
-            header, _ = await answer(socket, 2, "c", **{**QUICK, "seed": 99})
-            assert header["slot"] == "c"
+            await send(socket, 2, "c", **{**QUICK, "seed": 99})
+            header: dict[str, Any] = {"id": 0}
+            while header["id"] != 2 or not header["done"]:
+                header, _ = await receive(socket)
+                # A coarse answer may have been on its way before.
+                assert header["slot"] == "c" or not header["done"]
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await socket.recv()
