@@ -28,10 +28,10 @@ from unstir.train.folder import (
     ARRAY,
     DataInfo,
     digest,
-    make_field,
     read_info,
     read_process,
     read_run_config,
+    reopened,
 )
 from unstir.train.machine import choose_device
 from unstir.train.source import read_data
@@ -395,12 +395,7 @@ def load(
     if step_weights not in ("ema", "model"):
         raise InputError(f"step_weights={step_weights!r}: give ema or model")
     config, info = read_run_config(path), read_info(path)
-    try:
-        field = make_field(config, info, read_process(path, config, info), network)
-    except InputError as error:
-        if config.network == "custom" or str(path) in str(error):
-            raise
-        raise InputError(f"run {path}: cannot be opened ({error})") from None
+    field = reopened(path, config, info, read_process(path, config, info), network)
     like = field.state_dict()
     tensors = {"model": like, "ema": {**like, "n_averaged": torch.zeros(())}}
     checkpoint = load_checkpoint(path, tensors, step)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import os
+import shutil
 import struct
 import tarfile
 import zipfile
@@ -14,9 +16,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
+import unstir
 from unstir.data import limits, load
+from unstir.interop.foreign import from_diffusers
 from unstir.train.config import read_config
+from unstir.train.session import resume
 
 from . import seeds
 
@@ -247,3 +253,43 @@ def test_names_that_lead_elsewhere(tmp_path: Path, refused: Refused) -> None:
         state = f'{{"_data_files": [{{"filename": "{told}"}}]}}'.replace("\0", "\\u0000")
         (tmp_path / "state.json").write_text(state)
         assert "names no files in its folder" in refused(load, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def honest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one step."""
+    out = tmp_path_factory.mktemp("runs") / "run"
+    options = {"width": 16, "depth": 1}
+    return unstir.fit("edm", "two-moons", steps=1, network="mlp", network_options=options, out=out).path
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"network_options": {"width": 20_000, "depth": 1}},
+        {"network_options": {"width": 16, "depth": 10**9}},
+        {"network_options": {"width": 10**9, "depth": 1}},
+        {"sketch": 10**6},
+    ],
+)
+def test_runs_that_ask_for_a_huge_network(
+    honest: Path, tmp_path: Path, refused: Refused, asked: dict[str, object], within_bound: None
+) -> None:
+    run = shutil.copytree(honest, tmp_path / "run")
+    config = yaml.safe_load((run / "config.yaml").read_text()) | asked
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    for opened in (unstir.load, resume):
+        assert str(run) in refused(opened, run)
+
+
+def test_a_pipeline_that_asks_for_a_huge_network(
+    tmp_path: Path, refused: Refused, within_bound: None
+) -> None:
+    from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
+
+    blocks = {"down_block_types": ("DownBlock2D",), "up_block_types": ("UpBlock2D",)}
+    network = UNet2DModel(8, 1, 1, block_out_channels=(8,), norm_num_groups=4, layers_per_block=1, **blocks)
+    DDPMPipeline(network, DDPMScheduler()).save_pretrained(tmp_path)
+    file = tmp_path / "unet" / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"layers_per_block": 10**9}))
+    assert "larger network than" in refused(from_diffusers, tmp_path)

@@ -19,6 +19,7 @@ from unstir.data import Dataset
 from unstir.data.scaling import Scaling
 from unstir.data.wording import quoted, reason
 from unstir.errors import InputError
+from unstir.fields.allowance import allowance
 from unstir.fields.field import Slice
 from unstir.interop.conventions import Convention, Network, convention
 from unstir.physics import LinearProcess
@@ -208,7 +209,9 @@ def _check_kind(library: str, name: str, what: str) -> bool:
 def _loaded(kind: Any, folder: Path) -> Any:  # noqa: ANN401
     """Weights from safetensors alone."""
     try:
-        return kind.from_pretrained(folder, use_safetensors=True)
+        size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+        with allowance(size, folder):
+            return kind.from_pretrained(folder, use_safetensors=True)
     except (OSError, ValueError, RuntimeError, TypeError) as error:
         raise InputError(
             f"{folder}: cannot be read ({reason(error)}); weights must be safetensors, never pickles"

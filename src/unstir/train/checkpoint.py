@@ -84,6 +84,16 @@ def has_checkpoints(run: Path) -> bool:
     return bool(_list(run / "checkpoints"))
 
 
+def weights_size(run: Path) -> int:
+    """Bytes of the largest file of weights among the checkpoints, whole or not.
+
+    Raises:
+        InputError: there is no checkpoint.
+    """
+    files = [path / "model.safetensors" for _, path in _found(run)]
+    return max((file.stat().st_size for file in files if file.is_file()), default=0)
+
+
 def checkpoint_step(path: Path) -> int | None:
     """The step of a checkpoint's folder, or None where `path` is none."""
     match = _NAME.fullmatch(path.name)
@@ -104,9 +114,7 @@ def load_checkpoint(
     Raises:
         InputError: there is none; the line names each that was passed over, and why.
     """
-    found = [(at, path) for at, path in _list(run / "checkpoints") if step in (None, at)]
-    if not found:
-        raise InputError(f"run {run}: has no checkpoint yet; go on with unstir train --resume --out {run}")
+    found = _found(run, step)
     passed: list[str] = []
     for at, path in found:
         try:
@@ -137,6 +145,14 @@ def set_aside(run: Path, step: int) -> None:
                 if target.exists():
                     discard(target)
                 path.rename(target)
+
+
+def _found(run: Path, step: int | None = None) -> list[tuple[int, Path]]:
+    """The checkpoints of a run, or the one of a step."""
+    found = [(at, path) for at, path in _list(run / "checkpoints") if step in (None, at)]
+    if not found:
+        raise InputError(f"run {run}: has no checkpoint yet; go on with unstir train --resume --out {run}")
+    return found
 
 
 def _list(folder: Path) -> list[tuple[int, Path]]:

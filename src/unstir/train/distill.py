@@ -28,7 +28,7 @@ from unstir.flow.sampling import trajectory
 from unstir.physics import LinearProcess
 from unstir.train.checkpoint import load_checkpoint
 from unstir.train.config import TrainConfig, make_config
-from unstir.train.folder import ARRAY, DataInfo, make_field, read_info, read_process, read_run_config
+from unstir.train.folder import ARRAY, DataInfo, read_info, read_process, read_run_config, reopened
 
 _CALIBRATION = 128  # trajectories that F's scale is measured on
 
@@ -117,7 +117,7 @@ def teach(
             )
     if their_info != info:
         raise InputError(f"teacher {path}: was trained on other data; give those, or leave data out")
-    teacher = make_field(theirs, their_info, read_process(path, theirs, their_info), None)
+    teacher = reopened(path, theirs, their_info, read_process(path, theirs, their_info), None)
     if not isinstance(field, ConsistencyField) or isinstance(teacher, ConsistencyField):
         raise InputError(f"teacher {path}: is a student itself; give the run that it was distilled from")
     wanted = teacher.state_dict()

@@ -25,9 +25,11 @@ from unstir.data import BUILTIN, Augmentation, Dataset, Kind, augmentation, code
 from unstir.data.wording import quoted, reason
 from unstir.errors import InputError
 from unstir.fields import LearnedField, Sketch, build_network, field_class
+from unstir.fields.allowance import allowance
 from unstir.fields.augmented import Augmented
 from unstir.fields.consistency import consistent
 from unstir.physics import Process
+from unstir.train.checkpoint import weights_size
 from unstir.train.config import NO_AUGMENT, TrainConfig, dump_config, make_config, read_config
 from unstir.train.storage import write_bytes, write_text
 
@@ -201,6 +203,23 @@ def make_field(
     if config.network == "custom":
         field.check()
     return _OBJECTIVES[config.objective](field)
+
+
+def reopened(
+    path: Path, config: TrainConfig, info: DataInfo, process: Process, network: nn.Module | None
+) -> LearnedField[Any]:
+    """The field of the run in `path`, for the weights of a checkpoint: no larger than these are.
+
+    Raises:
+        InputError: there is no checkpoint, or no such field can be made.
+    """
+    try:
+        with allowance(weights_size(path), path):
+            return make_field(config, info, process, network)
+    except InputError as error:
+        if config.network == "custom" or str(path) in str(error):
+            raise
+        raise InputError(f"run {path}: cannot be opened ({error})") from None
 
 
 def _itself(field: LearnedField[Any]) -> LearnedField[Any]:

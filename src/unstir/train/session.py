@@ -42,6 +42,7 @@ from unstir.train.folder import (
     read_info,
     read_process,
     read_run_config,
+    reopened,
     write_folder,
 )
 from unstir.train.loop import Trainer, TrainStep
@@ -167,9 +168,14 @@ def resume(path: Path, source: Dataset | None = None, network: nn.Module | None 
     if _info(parts, coder, process, labelled=labelled, place=place) != info:
         raise InputError(f"data {config.data}: are not those that run {path} began with; start a new run")
     device = choose_device(config.device)
-    field = make_field(config, info, process, network).to(device)
-    items = parts.items(coder, device)
     begun = has_checkpoints(path)
+    made = (
+        reopened(path, config, info, process, network)
+        if begun
+        else make_field(config, info, process, network)
+    )
+    field = made.to(device)
+    items = parts.items(coder, device)
     if config.teacher is not None:
         labels = parts.train.labels if labelled else None
         teach(field, config, info, items[:1], labels, begin=not begun)
