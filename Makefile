@@ -25,7 +25,7 @@ demo: setup
 	@$(BIN)/unstir train --data digits --process poisson:D=128 --minutes 1 --out $(DEMO)
 
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: setup
 	$(BIN)/ruff check .
