@@ -150,7 +150,7 @@ def visit(browser: api.Browser, lab: Server) -> Iterator[Callable[..., Seat]]:
         if quiet:
             page.on("console", lambda line: said.append(line.text) if line.type == "error" else None)
         page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda asked: None if _ours(asked.url, lab) else said.append(asked.url))
+        page.on("request", lambda asked: None if _ours(asked.url, lab, at) else said.append(asked.url))
         if before:
             page.add_init_script(before)
         page.goto(at if at is not None else lab.url + place)
@@ -165,5 +165,6 @@ def visit(browser: api.Browser, lab: Server) -> Iterator[Callable[..., Seat]]:
     assert said == []
 
 
-def _ours(url: str, lab: Server) -> bool:
-    return url.startswith((lab.url, f"ws://127.0.0.1:{lab.port}/", "blob:", "data:"))
+def _ours(url: str, lab: Server, at: str | None) -> bool:
+    site = (at or lab.url).partition("#")[0]
+    return url.startswith((site, lab.url, f"ws://127.0.0.1:{lab.port}/", "blob:", "data:"))

@@ -14,7 +14,7 @@ export function connect() {
   const made = document.querySelector('meta[name="unstir-runs"]')?.getAttribute("content");
   const link = made ? new StaticLink(made) : served();
   const catalog = new Promise((/** @type {(found: Catalog) => void} */ resolve) => {
-    link.request("hello", "hello", {}, ({ header }) => resolve({ version: header.version, limits: header.limits, runs: header.runs, ...header.catalog }));
+    link.request("hello", "hello", {}, ({ header }) => resolve({ version: header.version, limits: header.limits, runs: header.runs, static: Boolean(header.static), ...header.catalog }));
   });
   return { link, catalog };
 }

@@ -31,6 +31,7 @@ player.position = store.get().t;
 player.speed = store.get().speed;
 
 catalog.then((found) => {
+  imagesByName(found);
   /** @type {Context} */
   const context = { store, link, player, palette, catalog: found, notice };
   new Timeline(byId("timeline"), context);
@@ -45,6 +46,17 @@ catalog.then((found) => {
   show(context);
   menu(context);
 });
+
+/**
+ * A link may name images as it names points: "#data=digits".
+ *
+ * @param {import("./types.js").Catalog} found
+ */
+function imagesByName({ presets }) {
+  const { data } = store.get();
+  const named = "preset" in data && presets.find(({ name }) => name === data.preset);
+  if (named && named.kind === "images") store.set({ data: { images: named.name } });
+}
 
 /** @param {Context} context */
 function show(context) {

@@ -61,6 +61,7 @@
  * @property {Record<string, number>} limits
  * @property {{name: string, equation: string, generates: boolean, fails: string|null, reason: string|null}[]} rows
  * @property {any[]} runs
+ * @property {boolean} static whether answers are files made beforehand, so that nothing new can be asked
  *
  * @typedef {object} Context what a view is given
  * @property {import("./store.js").Store} store

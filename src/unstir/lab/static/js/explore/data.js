@@ -32,12 +32,13 @@ export class DataChooser {
     this.own = h("p", { class: "quiet own", hidden: true });
     const own = (/** @type {string} */ name, /** @type {string} */ text, /** @type {() => void} */ onclick) =>
       h("button", { class: "way-in", type: "button", "data-way": name, onclick }, icon(name), h("span", {}, text));
-    this.ways = h("div", { class: "ways" },
+    this.ways = h("div", { class: "ways", hidden: catalog.static },
       own("draw", "Draw", onDraw),
       own("word", "Word", () => this.openWord()),
       own("picture", "Picture", () => this.file.click()),
       own("numbers", "Numbers", () => this.paste()));
     this.root = h("section", { class: "block" }, h("h2", { class: "eyebrow" }, "Data"), this.presets.root, this.ways, this.wordRow, this.own, this.file);
+    if (catalog.static) return;
     addEventListener("dragover", (event) => event.preventDefault());
     addEventListener("drop", (event) => {
       event.preventDefault();
