@@ -25,11 +25,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as connected
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from unstir.lab.export import PICTURES, PLANE
@@ -46,6 +49,9 @@ NONSENSE = (
     '{"id": -1, "slot": "x", "kind": "path"}',
     "9" * 9999,
 )
+
+# A machine that is busy with other things may take its time: visitors wait, and do not ask whether it lives.
+connect = partial(connected, open_timeout=300, ping_interval=None, max_size=None)
 
 
 @dataclass
@@ -131,40 +137,55 @@ async def ask(socket: ClientConnection, number: int, slot: str, given: dict[str,
 
 
 async def good(url: str, seed: int, tally: Tally, end: float) -> None:
-    """Looks around; now and then drags a slider."""
-    dice, numbers = random.Random(seed), itertools.count(1)
-    known: dict[str, bytes] = {}
+    """Looks around, and comes back."""
+    dice, numbers, known = random.Random(seed), itertools.count(1), dict[str, bytes]()
     while time.monotonic() < end:
-        async with connect(url, max_size=None) as socket:
-            for _ in range(dice.randint(5, 40)):
-                given = question(dice)
-                if dice.random() < 0.2:
-                    for D in range(1, dice.randint(3, 20)):
-                        dragged = {
-                            "kind": "path",
-                            "data": {"preset": "swissroll"},
-                            "process": f"poisson:D={D}",
-                        }
-                        await socket.send(json.dumps({"id": next(numbers), "slot": "main", **dragged}))
-                        await asyncio.sleep(0.03)
-                    tally.counts["dragged"] += 1
-                if dice.random() < 0.05:
-                    given = {
-                        "kind": "path",
-                        "data": {"preset": "swissroll"},
-                        "process": "edm",
-                        "n": 500,
-                        "direction": "backward",
-                    }
-                found = await ask(socket, next(numbers), "main", given, tally)
-                key = json.dumps(given)
-                if found and known.setdefault(key, found) != found:
-                    tally.wrong.append(f"another answer than before: {key[:300]}")
-                if len(known) > 2000:
-                    known.clear()
-                await asyncio.sleep(dice.uniform(0.1, 1.0))
-                if time.monotonic() > end:
-                    break
+        try:
+            async with connect(url) as socket:
+                await look_around(socket, dice, numbers, known, tally, end)
+        except (ConnectionClosed, InvalidHandshake, TimeoutError) as error:
+            tally.wrong.append(f"a good visitor was turned away: {error!r}")
+            await asyncio.sleep(1)
+
+
+async def look_around(
+    socket: ClientConnection,
+    dice: random.Random,
+    numbers: Iterator[int],
+    known: dict[str, bytes],
+    tally: Tally,
+    end: float,
+) -> None:
+    """Ask this and that; now and then drag a slider."""
+    for _ in range(dice.randint(5, 40)):
+        given = question(dice)
+        if dice.random() < 0.2:
+            for D in range(1, dice.randint(3, 20)):
+                dragged = {
+                    "kind": "path",
+                    "data": {"preset": "swissroll"},
+                    "process": f"poisson:D={D}",
+                }
+                await socket.send(json.dumps({"id": next(numbers), "slot": "main", **dragged}))
+                await asyncio.sleep(0.03)
+            tally.counts["dragged"] += 1
+        if dice.random() < 0.05:
+            given = {
+                "kind": "path",
+                "data": {"preset": "swissroll"},
+                "process": "edm",
+                "n": 500,
+                "direction": "backward",
+            }
+        found = await ask(socket, next(numbers), "main", given, tally)
+        key = json.dumps(given)
+        if found and known.setdefault(key, found) != found:
+            tally.wrong.append(f"another answer than before: {key[:300]}")
+        if len(known) > 2000:
+            known.clear()
+        await asyncio.sleep(dice.uniform(0.1, 1.0))
+        if time.monotonic() > end:
+            break
 
 
 async def bad(url: str, tally: Tally, end: float) -> None:
@@ -192,7 +213,7 @@ async def slow(url: str, tally: Tally, end: float) -> None:
     """Asks for much and reads nothing."""
     while time.monotonic() < end:
         try:
-            async with connect(url, max_size=None, max_queue=1) as socket:
+            async with connect(url, max_queue=1) as socket:
                 for i in range(40):
                     given = {
                         "kind": "path",
@@ -257,15 +278,24 @@ async def soak(url: str, pid: int, minutes: float, visitors: int) -> Tally:
         "n": 700,
         "direction": "backward",
     }
-    async with connect(url, max_size=None) as socket:
+    async with connect(url) as socket:
         before = await ask(socket, 1, "main", same, Tally())
     crowd = [good(url, seed, tally, end) for seed in range(visitors)]
     crowd += [bad(url, tally, end), bad(url, tally, end), slow(url, tally, end), rude(url, tally, end)]
     await asyncio.gather(watch(pid, tally, start, end), *crowd)
-    async with connect(url, max_size=None) as socket:
+    async with connect(url) as socket:
         if await ask(socket, 1, "main", same, Tally()) != before:
             tally.wrong.append("the first question has another answer at the end")
     return tally
+
+
+def means(memory: list[tuple[float, float]], parts: int) -> list[float]:
+    """The mean of each of so many equal parts of the time."""
+    whole = memory[-1][0]
+    return [
+        statistics.mean([size for t, size in memory if i * whole / parts <= t <= (i + 1) * whole / parts])
+        for i in range(parts)
+    ]
 
 
 def report(tally: Tally, pid: int) -> bool:
@@ -273,17 +303,15 @@ def report(tally: Tally, pid: int) -> bool:
     print(", ".join(f"{count:,} {what}" for what, count in sorted(tally.counts.items())))
     print(f"first answer after  {quantiles(tally.first)} ms (median, 95 %, 99 %)")
     print(f"last answer after   {quantiles(tally.last)} ms")
-    whole = tally.memory[-1][0]
-    parts = [[m for t, m in tally.memory if low * whole <= t <= high * whole] for low, high in
-             ((0, 1 / 3), (1 / 3, 2 / 3), (2 / 3, 1))]  # fmt: skip
-    means = [statistics.mean(part) for part in parts]
+    thirds, tenths = means(tally.memory, 3), means(tally.memory, 10)
     most = max(size for _, size in tally.memory)
-    print(f"memory in thirds    {', '.join(f'{mean:.0f}' for mean in means)} MiB, at most {most:.0f}")
+    print(f"memory in thirds    {', '.join(f'{mean:.0f}' for mean in thirds)} MiB, at most {most:.0f}")
+    print(f"memory in tenths    {', '.join(f'{mean:.0f}' for mean in tenths)} MiB")
     threads, files = (len(list(Path(f"/proc/{pid}/{what}").iterdir())) for what in ("task", "fd"))
     print(f"at the end          {threads} threads, {files} open files")
     for line in tally.wrong[:10]:
         print("wrong:", line)
-    flat = means[2] < 1.1 * means[1]
+    flat = thirds[2] < 1.1 * thirds[1]
     if not flat:
         print("wrong: memory grows")
     return flat and not tally.wrong

@@ -2,9 +2,11 @@
 
 import copy
 
+import pytest
 import torch
 from torch import nn
 
+from unstir.train.muon import Muon, orthogonal
 from unstir.train.optimizer import Optimizer
 
 
@@ -48,6 +50,38 @@ def test_muon_moves_wide_matrices_orthogonally_and_adam_the_rest() -> None:
         torch.testing.assert_close(
             moved[index].abs(), torch.full_like(moved[index], 0.001), atol=1e-6, rtol=1e-4
         )
+
+
+def test_stacks_move_as_torch_moves_each_alone() -> None:
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(16, 40), (40, 16), (16, 40), (24, 24)]
+    ours = [nn.Parameter(torch.randn(shape, generator=generator)) for shape in shapes]
+    theirs = copy.deepcopy(ours)
+    one = Muon(ours)
+    two = torch.optim.Muon(theirs, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+    for optimizer in (one, two):
+        optimizer.param_groups[0]["lr"] = 0.01
+    before = [p.detach().clone() for p in ours]
+    for _ in range(3):
+        for a, b in zip(ours, theirs, strict=True):
+            a.grad = torch.randn(a.shape, generator=generator)
+            b.grad = a.grad.clone()
+        one.step()
+        two.step()
+    for a, b, old in zip(ours, theirs, before, strict=True):
+        assert float((a - b).detach().norm()) < 0.03 * float((b.detach() - old).norm())  # bfloat16
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_steps_are_orthogonal_in_either_precision(monkeypatch: pytest.MonkeyPatch, fast: bool) -> None:
+    monkeypatch.setattr("unstir.train.muon.has_fast_bfloat16", lambda _device: fast)
+    stack = torch.randn(3, 20, 50, generator=torch.Generator().manual_seed(0))
+    made = orthogonal(stack, (3.4445, -4.775, 2.0315), 5).float()
+    singular = torch.linalg.svdvals(made)
+    assert 0.6 < float(singular.min()) < float(singular.max()) < 1.3
+    U, _, V = torch.linalg.svd(stack, full_matrices=False)
+    along = torch.einsum("kmr,kmn,krn->kr", U, made, V)  # the singular vectors are those of before
+    assert float(along.min()) > 0.6
 
 
 def test_weights_whose_channels_lie_last_move_as_others() -> None:

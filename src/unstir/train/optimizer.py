@@ -1,8 +1,7 @@
-"""What changes the weights: torch's Muon for matrices, torch's Adam for the rest, as one.
+"""What changes the weights: Muon for matrices, torch's Adam for the rest, as one.
 
-Muon makes each matrix's step orthogonal (Jordan 2024), with the size of Adam's steps (Liu 2025, "Muon is
-scalable"). A convolution's weights are a matrix of outputs by inputs × places; what has fewer than
-16 of either, and every vector, is Adam's, at a tenth of the rate.
+Muon makes each matrix's step orthogonal (`muon.py`). A convolution's weights are a matrix of outputs by
+inputs × places; what has fewer than 16 of either, and every vector, is Adam's, at a tenth of the rate.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
+from unstir.train.muon import Muon
 from unstir.train.sharding import placed
 
 _NARROW = 16
@@ -32,13 +32,13 @@ class Optimizer:
 
     def __init__(self, parameters: Iterable[nn.Parameter], name: str) -> None:
         self._parameters = list(parameters)
-        wide = [i for i, p in enumerate(self._parameters) if name == "muon" and _is_wide(p)]
+        wide = [i for i, p in enumerate(self._parameters) if name == "muon" and is_wide(p)]
         narrow = [i for i in range(len(self._parameters)) if i not in set(wide)]
         # Muon takes matrices alone: views of the same numbers, whose gradients are lent at each step.
         self._views = {i: nn.Parameter(_as_matrix(self._parameters[i].detach())) for i in wide}
         self._parts: list[tuple[torch.optim.Optimizer, list[int], float]] = []
         if wide:
-            muon = torch.optim.Muon(self._views.values(), weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+            muon = Muon(self._views.values())
             self._parts.append((muon, wide, 1.0))
         if narrow:
             adam = torch.optim.Adam([self._parameters[i] for i in narrow], betas=_BETAS, fused=True)
@@ -105,5 +105,6 @@ def _as_matrix(weight: Tensor, like: Tensor | None = None) -> Tensor:
     return (weight.movedim(1, -1) if lies_last else weight).flatten(1)
 
 
-def _is_wide(parameter: Tensor) -> bool:
+def is_wide(parameter: Tensor) -> bool:
+    """Whether a parameter is a matrix that Muon takes."""
     return parameter.ndim > 1 and min(len(parameter), parameter[0].numel()) >= _NARROW

@@ -46,12 +46,12 @@ def whole(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def gathered(value: Tensor) -> Tensor:
     """A tensor with the parts of all processes; any other as it is."""
-    return value.full_tensor() if _lies_in_parts(value) else value
+    return value.full_tensor() if lies_in_parts(value) else value
 
 
 def placed(value: Tensor, like: Tensor) -> Tensor:
     """A whole tensor that all processes have, in parts where `like` is; its part alone is kept."""
-    if not _lies_in_parts(like):
+    if not lies_in_parts(like):
         return value
     from torch.distributed.tensor import distribute_tensor
 
@@ -62,8 +62,9 @@ def placed(value: Tensor, like: Tensor) -> Tensor:
 def local(tensors: Sequence[Tensor]) -> list[Tensor]:
     """The part of each tensor that lies here."""
     with torch.no_grad():
-        return [value.to_local() if _lies_in_parts(value) else value for value in tensors]
+        return [value.to_local() if lies_in_parts(value) else value for value in tensors]
 
 
-def _lies_in_parts(value: Tensor) -> TypeGuard[DTensor]:
+def lies_in_parts(value: Tensor) -> TypeGuard[DTensor]:
+    """Whether a process holds its part of a tensor alone."""
     return hasattr(value, "to_local")
