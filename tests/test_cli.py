@@ -272,13 +272,15 @@ def test_images_from_training_to_figures(digits: tuple[Path, Said], place: Path)
     assert Path("pairs.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_baselines(moons: Path, place: Path) -> None:
+def test_baselines(place: Path) -> None:
     from unstir.measure.baselines import LAWS, compare_baselines
 
-    said = call("baseline", "--data", "two-moons", "-n", 40, "--out", "new/a.csv", "--json")
+    points = unstir.data.load("two-moons").values[:500]
+    np.savetxt("few.csv", points.numpy(), delimiter=",", header="x,y", comments="")
+    said = call("baseline", "--data", "few.csv", "-n", 40, "--out", "new/a.csv", "--json")
     assert (said.status, said.err) == (0, "")
     report = json.loads(said.out)
-    expected = compare_baselines(*unstir.data.load("two-moons").split(0.2, 0), n=40).to_dict()
+    expected = compare_baselines(*unstir.data.load("few.csv").split(0.2, 0), n=40).to_dict()
     for model, same in zip(report["models"], expected["models"], strict=True):  # type: ignore[call-overload]
         assert model | {"seconds": 0} == same | {"seconds": 0}
     assert report["floor"] == expected["floor"]
@@ -286,20 +288,27 @@ def test_baselines(moons: Path, place: Path) -> None:
     for path in report["out"].values():
         assert np.loadtxt(path, delimiter=",", skiprows=1).shape == (40, 2)
 
-    said = call("baseline", "--data", "two-moons", "-n", 40, "--model", "kde,ppca", "--seed", 3)
+    said = call("baseline", "--data", "few.csv", "-n", 40, "--model", "kde,ppca", "--seed", 3)
     assert said.out.splitlines()[0].split() == ["n", "=", "40,", "pixels", "kde", "ppca", "real", "data"]
     assert "bits per dimension" not in said.out
-    assert "fitted to 8,000 items" in said.out
-    said = call("baseline", "--data", "two-moons", "-n", 40, "--model", "gaussian", "--out", "one.npz")
+    assert "fitted to 400 items" in said.out
+    said = call("baseline", "--data", "few.csv", "-n", 40, "--model", "gaussian", "--out", "one.npz")
     assert said.out.endswith("open    one.npz\n")
     assert np.load("one.npz")["samples"].dtype == np.float32
-    assert sorted(tree(place)) == ["new", *(f"new/a-{name}.csv" for name in sorted(LAWS)), "one.npz"]
+    assert sorted(tree(place)) == [
+        "few.csv",
+        "new",
+        *(f"new/a-{name}.csv" for name in sorted(LAWS)),
+        "one.npz",
+    ]
 
     # Beside a run: the same samples against the same data.
-    beside = json.loads(call("evaluate", moons, "-n", 40, "--baselines", "--json").out)
+    train = ("train", "--data", "few.csv", "--process", "edm", "--steps", 3, "--out", "run", *MLP)
+    assert call(*train).status == 0
+    beside = json.loads(call("evaluate", "run", "-n", 40, "--baselines", "--json").out)
     assert beside.pop("baselines")["floor"] == beside["floor"]
-    assert beside == json.loads(call("evaluate", moons, "-n", 40, "--json").out)
-    said = call("evaluate", moons, "-n", 40, "--baselines")
+    assert beside == json.loads(call("evaluate", "run", "-n", 40, "--json").out)
+    said = call("evaluate", "run", "-n", 40, "--baselines")
     assert said.out.splitlines()[0].split()[4:] == ["samples", *LAWS, "real", "data"]
 
 
