@@ -49,7 +49,7 @@ def test_likelihood_of_each_items_own_class(run: Run) -> None:
     result = call("likelihood", run, "--data", "digits", "-n", 2, "--label", "own", "--json")
     assert result.exit_code == 0, result.output
     items = unstir.data.load("digits")
-    names = own_labels(run, items)[:2]
+    names = own_labels(items)[:2]
     found = likelihood(run, items.values[:2], label=names)
     assert json.loads(result.stdout)["bits_per_dimension"] == pytest.approx(found.mean, abs=1e-5)
     assert found.mean != pytest.approx(likelihood(run, items.values[:2]).mean, abs=1e-5)

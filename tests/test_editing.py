@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,13 +103,29 @@ def test_variations_of_no_strength_are_the_items_and_of_all_a_sample(run: Run, d
     assert int((fresh.flatten(0, 1).int() - expected.int()).abs().max()) <= 1
 
 
+def test_a_variation_takes_the_times_that_were_tuned(run: Run, digits: Tensor, tmp_path: Path) -> None:
+    usual = default_solver(run.process).times(run.process, 4)
+    tuned = [usual[0], 3.0, 0.5, usual[-1]]
+    entry = {"solver": "multistep", "times": tuned, "trained": 3, "usual_rms": 1.0, "rms": 0.5}
+    text = json.dumps({"process": run.process.name, "tuned": [entry]})
+    (tmp_path / "times.json").write_text(text)
+    moved = replace(run, path=tmp_path)
+    fresh = vary(moved, digits[:2], strength=1, steps=4, label="4", seed=7)[:, 0]
+    assert torch.equal(fresh, moved.sample(2, label="4", steps=4, seed=7))
+    assert not torch.equal(fresh, run.sample(2, label="4", steps=4, seed=7))
+    # Other numbers of steps, and other solvers, keep their own.
+    for options in ({"steps": 5}, {"steps": 4, "solver": "heun"}):
+        found = [vary(one, digits[:2], strength=0.5, seed=7, **options) for one in (run, moved)]
+        assert torch.equal(*found)
+
+
 def test_a_variation_of_a_normal_law_is_of_the_law_it_should_be() -> None:
     # y + σ ε, then the flow of N(0, ¼) from σ down: a scaling by ½/√(¼ + σ²).
     source = normal()
     process = source.process
     strength = 0.5
     solver = default_solver(process)
-    time = partial_times(solver, process, strength)[0]
+    time = partial_times(solver.times(process, solver.usual_steps(process)), strength)[0]
     sigma = float(process.B(torch.tensor(time).double()))
     item = torch.tensor([[4.0, -2.0]])
     found = source.scaling.to_model(vary(source, item, strength=strength, samples=1500)[0])
@@ -252,6 +269,39 @@ def test_the_verb_writes_rows(run: Run, how: str, options: list[object], count: 
         assert picture.size[0] > 150
 
 
+@pytest.mark.parametrize("field", ["exact", "local"])
+def test_the_verb_needs_no_run(field: str, tmp_path: Path) -> None:
+    common = ["--process", "edm", "--device", "cpu", "--items", "3,5", "--out", str(tmp_path / "e.npz")]
+    options = ["--strength", "0.5", "--samples", "2", "--steps", "5", "--label", "own"]
+    result = runner.invoke(app, ["edit", "vary", f"--{field}", "digits", *common, *options])
+    assert result.exit_code == 0, result.output
+    source = getattr(unstir, field)("edm", "digits")
+    label = [name for i in (3, 5) for name in [source.classes[source.data.labels[i]]] * 2]
+    values = source.data.values[[3, 5]]
+    expected = vary(source, values, strength=0.5, samples=2, steps=5, label=label)
+    with np.load(tmp_path / "e.npz") as held:
+        found = torch.from_numpy(held["samples"]).reshape(2, 3, 8, 8)
+    assert torch.equal(found[:, 0], values[:, 0])
+    assert torch.equal(found[:, 1:], expected[:, :, 0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["vary"], "you gave none of them"),
+        (["RUN", "vary", "--exact", "digits"], "you gave RUN and --exact"),
+        (["RUN"], "how=RUN: give one of roundtrip, interpolate, vary, relabel, after the run"),
+        (["vary", "--local", "two-moons"], "images"),
+        (["vary", "--exact", "digits", "--process", "langevin"], "linear processes do"),
+        (["relabel", "--exact", "swissroll", "--to", "1"], "labels"),
+    ],
+)
+def test_the_verb_names_what_is_missing(arguments: list[str], words: str, tmp_path: Path) -> None:
+    result = runner.invoke(app, ["edit", *arguments, "--out", str(tmp_path / "edited.npz")])
+    assert result.exit_code != 0
+    assert words in str(result.exception)
+
+
 @pytest.mark.parametrize(
     ("how", "options", "words"),
     [
@@ -276,8 +326,8 @@ def test_partial_times_are_the_last_of_the_solvers() -> None:
     process = parse("edm")
     solver = default_solver(process)
     whole = solver.times(process, 11)
-    assert partial_times(solver, process, 1.0, 11) == whole
-    assert partial_times(solver, process, 0.5, 11) == pytest.approx(whole[5:])
-    between = partial_times(solver, process, 0.55, 11)
+    assert partial_times(whole, 1.0) == whole
+    assert partial_times(whole, 0.5) == pytest.approx(whole[5:])
+    between = partial_times(whole, 0.55)
     assert between[1:] == whole[5:]
     assert between[0] == pytest.approx((whole[4] + whole[5]) / 2)

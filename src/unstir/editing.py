@@ -13,7 +13,7 @@ two others lie where the prior's own law has them (`flow/between.py`). The last 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,9 +24,10 @@ from unstir.classes import Asked
 from unstir.errors import InputError
 from unstir.flow import Solver, Streams, between, decode, default_solver, encode, parse_solver, trajectory
 from unstir.flow.encode import STEPS
-from unstir.physics import Kac, LangevinProcess, LinearProcess, Process
+from unstir.physics import Kac, LangevinProcess, LinearProcess
 from unstir.physics.linear import DATA_STD
 from unstir.run import Run
+from unstir.tuning import chosen_times
 from unstir.untrained import Untrained
 
 Source = Run | Untrained
@@ -167,11 +168,12 @@ def vary(
         source: as in `round_trip`.
         values: `(n, *shape)` in the data's units.
         strength: the share of the solver's steps that are taken again, from 0, the item itself, to 1, a
-            sample that knows nothing of it.
+            sample that knows nothing of it: the same one that `sample` draws.
         samples: of each item.
         label: as in `round_trip`.
         solver: an object or a specification; by default the process's first.
-        steps: of the whole way from the prior; by default the solver's usual number.
+        steps: of the whole way from the prior; by default the solver's usual number. A run whose times were
+            tuned for so many takes those, as its samples do.
         seed: with the place among all variations, all that one depends on.
         watch: called with the number of variations done.
 
@@ -196,7 +198,7 @@ def vary(
     walker = walker or default_solver(process, source.field)
     if walker.group(shape) > 1:
         raise InputError(f"solver {solver}: walks samples together; give one of fixed steps, such as heun")
-    times = partial_times(walker, process, strength, steps)
+    times = partial_times(_whole_times(source, walker, steps), strength)
     device = _device(source)
     found = []
     for at in range(0, len(given), BATCH):
@@ -212,17 +214,21 @@ def vary(
     return out.reshape(len(values), samples, *out.shape[1:])
 
 
-def partial_times(
-    solver: Solver[Any], process: Process, strength: float, steps: int | None = None
-) -> list[float]:
-    """The last `strength` of a solver's times, the first of them between two where it falls so."""
-    whole = solver.times(process, solver.usual_steps(process) if steps is None else steps)
+def partial_times(whole: Sequence[float], strength: float) -> list[float]:
+    """The last `strength` of falling times, the first of them between two where it falls so."""
     if len(whole) < 2:
         raise InputError("steps=1: a variation needs two steps or more")
     place = (1 - strength) * (len(whole) - 1)
     at = min(math.floor(place), len(whole) - 2)
     first = whole[at] + (place - at) * (whole[at + 1] - whole[at])
     return [first, *whole[at + 1 :]]
+
+
+def _whole_times(source: Source, solver: Solver[Any], steps: int | None) -> Sequence[float]:
+    """The times of a sample: those tuned to the run, or the solver's own."""
+    tuned = chosen_times(source, solver, steps, None) if isinstance(source, Run) else None
+    usual = solver.usual_steps(source.process) if steps is None else steps
+    return solver.times(source.process, usual) if tuned is None else tuned
 
 
 def _begun(process: Any, items: Tensor, time: float, streams: Streams, *, fresh: bool) -> Tensor:  # noqa: ANN401

@@ -137,7 +137,7 @@ def log_density(
     return torch.cat(parts)
 
 
-def own_labels(run: Run, items: Dataset) -> list[str]:
+def own_labels(items: Dataset) -> list[str]:
     """The class of each item, by name, as `label` takes it.
 
     Raises:

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from unstir.data import Dataset
-    from unstir.editing import Watch
-    from unstir.run import Run
+    from unstir.editing import Source, Watch
 
 _ITEMS = 8
 
@@ -40,20 +39,36 @@ _TITLES = {
 
 
 def edit(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
-    how: Annotated[
-        Edit,
-        typer.Argument(
-            help="roundtrip: to the prior and back; interpolate: between each two items; vary: noise and a "
-            "sample from there; relabel: in other classes."
-        ),
+    first: Annotated[
+        str, typer.Argument(metavar="[RUN]", help="A run folder; none with --exact or --local.")
     ],
+    second: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="HOW",
+            show_default=False,
+            help="roundtrip: to the prior and back; interpolate: between each two items; vary: noise and a "
+            "sample from there; relabel: in other classes.",
+        ),
+    ] = None,
+    *,
     target: Annotated[
         Path, typer.Option("--out", help=".png (a row for each item), .npz, .csv of tables, or a folder.")
     ],
+    exact: Annotated[
+        str | None, typer.Option(help="In place of a run: the exact field of data, which gives them back.")
+    ] = None,
+    local: Annotated[
+        str | None, typer.Option(help="In place of a run: the field of images' patches, with no training.")
+    ] = None,
+    process: Annotated[
+        str | None, typer.Option(help="Of --exact and --local: a linear one, poisson:D=128 by default.")
+    ] = None,
     source: Annotated[
         str | None,
-        typer.Option("--input", help="A data set or an image; the run's held-out data without."),
+        typer.Option(
+            "--input", help="A data set or an image; held-out data without, or DATA itself."
+        ),
     ] = None,
     items: Annotated[
         str | None, typer.Option(help="Which of them, by number from 0: 3,17,4. The first 8 without.")
@@ -82,10 +97,9 @@ def edit(
     from unstir.bars import items_bar
     from unstir.cli.given import given_items
     from unstir.data import check_target
-    from unstir.run import load
 
-    opened = load(run, device=device)
-    say_passed_over(opened)
+    run, how = _named(first, second)
+    opened = _source(run, exact, local, process, device)
     chosen = _chosen(given_items(opened, source, name="input"), items, how)
     rows = {
         Edit.ROUNDTRIP: 2,
@@ -116,8 +130,38 @@ def edit(
     say("open    ", (str(target), "bold"), console=out)
 
 
+def _named(first: str, second: str | None) -> tuple[Path | None, Edit]:
+    """The run, where there is one, and what is done."""
+    word = first if second is None else second
+    if word not in [one.value for one in Edit]:
+        known = ", ".join(Edit)
+        raise InputError(f"how={word}: give one of {known}, after the run (or --exact DATA, --local DATA)")
+    return None if second is None else Path(first), Edit(word)
+
+
+def _source(
+    run: Path | None, exact: str | None, local: str | None, process: str | None, device: str
+) -> Source:
+    """A run, or one of the two fields that need none."""
+    from unstir.cli.given import untrained_field
+    from unstir.run import load
+
+    named = {"RUN": run, "--exact": exact, "--local": local}
+    given = [name for name, value in named.items() if value is not None]
+    if len(given) != 1:
+        told = " and ".join(given) or "none of them"
+        raise InputError(f"edit: give a run folder, --exact DATA or --local DATA; you gave {told}")
+    if run is None:
+        return untrained_field(exact, local, process, device)
+    if process is not None:
+        raise InputError(f"process={process}: a run has its own; leave it out")
+    opened = load(run, device=device)
+    say_passed_over(opened)
+    return opened
+
+
 def _edited(
-    run: Run,
+    run: Source,
     how: Edit,
     chosen: Dataset,
     label: str | None,
@@ -138,7 +182,7 @@ def _edited(
     from unstir.likelihood import own_labels
 
     values, usual = chosen.values, STEPS if steps is None else steps
-    own = own_labels(run, chosen) if label == "own" else None
+    own = own_labels(chosen) if label == "own" else None
     asked = own if own is not None else label
     if how is Edit.VARY:
         each = None if own is None else [name for name in own for _ in range(samples)]
@@ -168,13 +212,11 @@ def _edited(
     return torch.stack([values, *made], 1), {}
 
 
-def _goals(run: Run, to: str) -> list[str]:
+def _goals(run: Source, to: str) -> list[str]:
     """The classes that items are to become, by name."""
-    from unstir.classes import asked_classes
-
     names, counts = run.classes, run.info.label_counts
     turns = sum(map(bool, counts)) if to == "all" else len(to.split(","))
-    numbers = asked_classes(to, names, counts, max(turns, 1))
+    numbers = run.labels(max(turns, 1), label=to)
     if numbers is None:
         raise InputError(f"to={to}: name classes, with commas between, or all")
     return [names[number] for number in numbers.tolist()]
@@ -205,7 +247,7 @@ def _chosen(data: Dataset, items: str | None, how: Edit) -> Dataset:
     return data.select(torch.tensor(index))
 
 
-def _write(target: Path, run: Run, how: Edit, made: Tensor, headings: list[str]) -> None:
+def _write(target: Path, run: Source, how: Edit, made: Tensor, headings: list[str]) -> None:
     """A picture with headings, or all items in their order."""
     from unstir.data import save_samples
     from unstir.editing_picture import rows_picture
@@ -227,7 +269,7 @@ def _write(target: Path, run: Run, how: Edit, made: Tensor, headings: list[str])
     )
 
 
-def _headings(run: Run, how: Edit, columns: int, to: str) -> list[str]:
+def _headings(run: Source, how: Edit, columns: int, to: str) -> list[str]:
     if how is Edit.ROUNDTRIP:
         return ["given", "back"]
     if how is Edit.INTERPOLATE:

@@ -1,4 +1,4 @@
-"""Items that a verb is given: a data set, one image's file, or what a run held out."""
+"""What a verb is given: a field that needs no run; items of a data set, of one image's file, or held out."""
 
 from __future__ import annotations
 
@@ -14,13 +14,27 @@ from unstir.errors import InputError
 if TYPE_CHECKING:
     from unstir.data import Dataset
     from unstir.run import Run
+    from unstir.untrained import Untrained
 
 
-def given_items(run: Run, source: str | None, n: int | None = None, name: str = "data") -> Dataset:
+def untrained_field(exact: str | None, local: str | None, process: str | None, device: str) -> Untrained:
+    """The exact field of data, or that of their patches; the process is the one that runs have by default."""
+    from unstir import untrained
+    from unstir.train import TrainConfig
+
+    process = process or str(TrainConfig.model_fields["process"].default)
+    if exact is not None:
+        return untrained.exact(process, exact, device=device)
+    return untrained.local(process, local, device=device)
+
+
+def given_items(
+    run: Run | Untrained, source: str | None, n: int | None = None, name: str = "data"
+) -> Dataset:
     """The first `n` items of `source` as the run sees its own data, or without a source of those held out.
 
     Args:
-        run: whose data they are like.
+        run: whose data they are like; a field that needs none has all its data, and holds none out.
         source: a built-in name, a path, or one image's file.
         n: how many at most; all by default.
         name: of the option, for messages.
@@ -28,7 +42,7 @@ def given_items(run: Run, source: str | None, n: int | None = None, name: str = 
     Raises:
         InputError: nothing there, or items of another shape than the run's.
     """
-    data = run.data()[1] if source is None else _read(run, source)
+    data = _read(run, source) if source is not None else _own(run)
     if len(data) == 0:
         raise InputError(f"holdout=0: nothing was held out; give items with --{name}")
     if data.shape != tuple(run.info.shape):
@@ -36,9 +50,16 @@ def given_items(run: Run, source: str | None, n: int | None = None, name: str = 
     return data if n is None else data.select(torch.arange(min(n, len(data))))
 
 
-def _read(run: Run, source: str) -> Dataset:
+def _own(run: Run | Untrained) -> Dataset:
+    from unstir.run import Run
+
+    return run.data()[1] if isinstance(run, Run) else run.data
+
+
+def _read(run: Run | Untrained, source: str) -> Dataset:
     from unstir.data import load, recoded
     from unstir.data.decode import SUFFIXES
+    from unstir.run import Run
     from unstir.train.source import as_read
 
     path = Path(source).expanduser()
@@ -48,4 +69,5 @@ def _read(run: Run, source: str) -> Dataset:
             given = load(folder)
     else:
         given = load(source)
-    return recoded(as_read(given, run.config), run.info.columns, run.info.categories)
+    read = as_read(given, run.config) if isinstance(run, Run) else given
+    return recoded(read, run.info.columns, run.info.categories)

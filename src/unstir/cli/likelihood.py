@@ -48,7 +48,7 @@ def likelihood(
     opened = load(run, device=device)
     say_passed_over(opened)
     items = given_items(opened, data, n)
-    asked = own_labels(opened, items) if label == "own" else label
+    asked = own_labels(items) if label == "own" else label
     with items_bar("likelihood", len(items) * draws, err) as watch:
         found = found_by(
             opened, items.values, label=asked, draws=draws, probes=probes, seed=seed, watch=watch

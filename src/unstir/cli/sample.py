@@ -158,13 +158,9 @@ def _source(
         from unstir.interop import read_weights
 
         return read_weights(weights, process=process, device=device)
-    from unstir import untrained
-    from unstir.train import TrainConfig
+    from unstir.cli.given import untrained_field
 
-    process = process or str(TrainConfig.model_fields["process"].default)
-    if exact is not None:
-        return untrained.exact(process, exact, device=device)
-    return untrained.local(process, local, device=device)
+    return untrained_field(exact, local, process, device)
 
 
 def _run(path: Path, device: str) -> Run:
