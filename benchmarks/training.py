@@ -13,7 +13,8 @@ on two cores.
 * by hand: the same U-Net and the loss of EDM in the fewest passes we know: data in memory, autocast, torch's
   fused Adam, average by foreach, the memory layout that is faster here. Beside it unstir's loop with the same
   recipe: `process=edm`, Adam, no sketch, no labels, the same precision.
-* the ceiling: the fastest of some 3×3 convolutions, forward and backward, in bfloat16 where it is fast.
+* the ceiling: the fastest of some 3×3 convolutions, forward and backward, in bfloat16 where it is fast. And a
+  nearer one: the layers of the default network, each alone, one after another; what lies between is its own.
 
 A network's operations are those of `torch.utils.flop_counter` for one pass, three times for a step; what a
 step does besides the network counts as none.
@@ -54,6 +55,7 @@ DEFAULT = "unstir, all by itself"
 OURS = "unstir, U-Net"
 EXAMPLE = "diffusers' example, U-Net, float32"
 CEILING = "3×3 convolutions"
+LAYERS = "the default network's layers, each alone"
 
 
 @dataclass
@@ -200,6 +202,43 @@ def ceiling(device: torch.device, dtype: torch.dtype) -> Contestant:
     return Contestant(step, BATCH, flops, 0, torch.get_num_threads(), note)
 
 
+def layers_alone(data: Dataset, folder: Path, device: torch.device, dtype: torch.dtype) -> Contestant:
+    """The convolutions and products of the default network, forward and backward, and nothing else."""
+    session = start(make_config({"data": data.name, "steps": 1}), folder / "layers", source=data)
+    network, (channels, *sides) = session.trainer.field.network, session.info.model_shape
+    met: list[tuple[nn.Module, torch.Size]] = []
+    hooks = [
+        layer.register_forward_hook(lambda layer, given, _made: met.append((layer, given[0].shape)))
+        for layer in network.modules()
+        if isinstance(layer, nn.Conv2d | nn.Linear)
+    ]
+    given = torch.zeros(BATCH, 2 * channels, *sides, device=device)
+    with torch.no_grad():
+        network(given, torch.zeros(BATCH, device=device), None)
+    for hook in hooks:
+        hook.remove()
+    layers = [layer.to(dtype) for layer, _ in met]
+    # One tensor for each shape: what a layer is given has just been made, and lies near the processor.
+    like = {shape: torch.randn(shape, device=device, dtype=dtype) for _, shape in met}
+    work = [(layer, like[shape].requires_grad_()) for layer, (_, shape) in zip(layers, met, strict=True)]
+    ups = {
+        made: torch.randn(made, device=device, dtype=dtype) for made in {layer(x).shape for layer, x in work}
+    }
+
+    def step() -> None:
+        for layer, x in work:
+            made = layer(x)
+            made.backward(ups[made.shape])
+            x.grad = None
+        network.zero_grad()
+
+    flops = _PASSES * BATCH * _flops(network.float(), (2 * channels, *sides))
+    network.to(dtype)
+    return Contestant(
+        step, BATCH, flops, _count(network), torch.get_num_threads(), f"{dtype}".replace("torch.", "")
+    )
+
+
 def _fastest(step: Callable[[], object], times: int) -> float:
     best = float("inf")
     for _ in range(times):
@@ -238,12 +277,14 @@ def contestants(data: Dataset, folder: Path) -> dict[str, Contestant]:
     """All that is measured, by name."""
     device = choose_device("auto")
     fast = has_fast_bfloat16(device)
+    dtype = torch.bfloat16 if fast else torch.float32
     images = scaled(data.values)
     ours = {"network": "unet", "network_options": UNET, "batch": BATCH}
     bare = {"process": "edm", "optimizer": "adam", "sketch": 0, "labels": False}
     bare["threads"] = torch.get_num_threads()
     made = {
-        CEILING: ceiling(device, torch.bfloat16 if fast else torch.float32),
+        CEILING: ceiling(device, dtype),
+        LAYERS: layers_alone(data, folder, device, dtype),
         DEFAULT: trained(data, folder),
         OURS: trained(data, folder, **ours),
         EXAMPLE: example(images),
@@ -275,6 +316,7 @@ def compared(made: dict[str, Contestant]) -> list[dict[str, Any]]:
         (f"default network / U-Net: both unstir, batch {BATCH}", rates[DEFAULT], rates[OURS], 1.3),
         ("unstir by itself / diffusers' example", rates[DEFAULT], rates[EXAMPLE], None),
         ("share of the ceiling: default network", work[DEFAULT], work[CEILING], 0.7),
+        ("share of its layers alone: default network", work[DEFAULT], work[LAYERS], None),
         ("share of the ceiling: U-Net by hand", work[_hand(best[0])], work[CEILING], None),
         ("share of the ceiling: diffusers' example", work[EXAMPLE], work[CEILING], None),
     ]
