@@ -67,6 +67,12 @@ def test_what_is_on_no_grid_is_not_taken_for_one(kind: str) -> None:
     assert Bytes.of(data, same, same) is None
 
 
+def test_products_that_might_not_fit_into_32_bits_are_not_taken() -> None:
+    long, fits = (torch.tensor([[0.0], [1.0]]).expand(2, n) for n in (140_000, 1000))
+    assert Bytes.of(long, same, same) is None
+    assert Bytes.of(fits, same, same) is not None
+
+
 @pytest.mark.parametrize("digits", [1, 2, 3])
 def test_digits_leave_no_more_than_they_say(digits: int) -> None:
     x = 2 * torch.rand(40, 300, generator=seeded(), dtype=torch.float64) - 1
@@ -127,19 +133,25 @@ def test_products_are_those_of_the_points() -> None:
     assert known is not None
     g = torch.randn(7, 64, generator=seeded(2), dtype=torch.float64)
     way, part = ByteProducts(g, known.some(slice(100, 900)), 3), slice(50, 90)
-    expected = -2 * g @ data[150:190].double().T
-    torch.testing.assert_close(way.products(part).double(), expected, rtol=0, atol=1e-5)
+    sizes, base = torch.rand(1, 40), torch.rand(7, 1)
+    expected = base + sizes - 2 * g @ data[150:190].double().T
+    torch.testing.assert_close(way.squared(part, sizes, base).double(), expected, rtol=0, atol=1e-5)
     weight = torch.rand(7, 40, generator=seeded(3))
     mean = torch.zeros(7, 64)
     total = weight.sum(1, keepdim=True)
-    way.add(mean, weight, part, total)
+    way.add(mean, weight.clone(), part, total)
     found = way.answer(mean / total).double()
     torch.testing.assert_close(found, (weight @ data[150:190] / total).double())
     # Of many others two digits are enough, and tell.
     other = torch.zeros(7, 64)
-    way.add(other, weight, part, total + 1000)
+    way.add(other, weight.clone(), part, total + 1000)
     assert not torch.equal(other, mean)
     torch.testing.assert_close(other, mean, rtol=0, atol=40 * 128 / (254 * 254))
+    # Each state has its third digits to itself.
+    mixed = torch.zeros(7, 64)
+    way.add(mixed, weight.clone(), part, total + 1000 * (torch.arange(7)[:, None] % 2))
+    assert torch.equal(mixed[::2], mean[::2])
+    assert torch.equal(mixed[1::2], other[1::2])
 
 
 def test_classes_have_their_own_part_of_the_numbers() -> None:

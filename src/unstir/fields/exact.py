@@ -22,8 +22,10 @@ from torch import Tensor
 
 from unstir.errors import InputError
 from unstir.fields.exact_dense import dense
-from unstir.fields.exact_near import Frame, Rounded, Shadow, decide
+from unstir.fields.exact_near import Candidates, decide
 from unstir.fields.exact_points import Points, Question
+from unstir.fields.exact_rounded import Rounded
+from unstir.fields.exact_shadow import Frame, Shadow
 from unstir.fields.field import Slice
 from unstir.physics import LinearProcess
 from unstir.physics.linear import expanded
@@ -170,8 +172,8 @@ class _Known:
         self.points, self._frame = points, frame
 
     @cached_property
-    def _some(self) -> Points:
-        return self.points.some(slice(None, None, _STRIDE))
+    def _some(self) -> Rounded:
+        return Rounded(self.points.some(slice(None, None, _STRIDE)))
 
     @cached_property
     def _shadow(self) -> Shadow:
@@ -184,28 +186,41 @@ class _Known:
         if not prune or plain or len(points) <= _FEW:
             return dense(question, points, low=low)
         mean, left = torch.empty_like(u), torch.arange(len(u), device=u.device)
-        shadow, rounded = (lambda: self._shadow), (lambda: Rounded(points))
-        for seen, some in ((shadow, shadow), (rounded, lambda: Rounded(self._some))):
-            asked = question.of(left)
-            if not _promising(asked, some()):
-                continue
-            chosen = seen().candidates(asked, _most(points))
-            found = chosen.counts > 0
-            mean[left[found]] = decide(asked, points, chosen)[found]
-            left = left[~found]
+        for chosen in (self._by_shadow, self._by_rounding):
+            rows, candidates = chosen(question.of(left))
+            found = candidates.counts > 0
+            mean[left[rows[found]]] = decide(question.of(left[rows]), points, candidates)[found]
+            kept = torch.ones(len(left), dtype=torch.bool, device=u.device)
+            kept[rows[found]] = False
+            left = left[kept]
             if not len(left):
                 return mean
         mean[left] = dense(question.of(left), points, low=low)
         return mean
+
+    def _by_shadow(self, question: Question) -> tuple[Tensor, Candidates]:
+        """Candidates of all states where they are few for many of a few states."""
+        most, rows = _most(self.points), torch.arange(len(question), device=question.u.device)
+        if not self._shadow.promising(_probes(question), most):
+            return rows[:0], Candidates.none(0, rows.device)
+        return rows, self._shadow.candidates(question, most)
+
+    def _by_rounding(self, question: Question) -> tuple[Tensor, Candidates]:
+        """Candidates of those states that have few among a few of the points."""
+        most, rows = _most(self._some.points), torch.arange(len(question), device=question.u.device)
+        for asked in (_probes(question), question):
+            rows = torch.nonzero(self._some.candidates(asked, most).counts)[:, 0]
+            if not len(rows):
+                return rows, Candidates.none(0, rows.device)
+        return rows, Rounded(self.points).candidates(question.of(rows), _most(self.points))
 
 
 def _most(points: Points) -> float:
     return max(_LEAST, _MOST * len(points))
 
 
-def _promising(question: Question, seen: Shadow | Rounded) -> bool:
-    """Whether the pass leaves few candidates to a third of a few states."""
-    probes = question.of(
+def _probes(question: Question) -> Question:
+    """A few of the states."""
+    return question.of(
         torch.arange(0, len(question), max(1, len(question) // _PROBES), device=question.u.device)
     )
-    return seen.promising(probes, _most(seen.points))

@@ -35,6 +35,7 @@ _TOLERANCE = 32 * torch.finfo(torch.float32).eps  # of the largest value, by whi
 _UNEVEN = 1e-3  # of the range: levels nearer to each other are one
 
 _ENOUGH = 128.0  # 2⁻²⁴ of so much is 2⁻¹⁷
+_LARGEST = (2**31 - 1) // 2**14  # coordinates of which the products surely fit into 32 bits
 
 Turn = Callable[[Tensor], Tensor]
 
@@ -64,7 +65,9 @@ class Bytes:
 
     @classmethod
     def of(cls, values: Tensor, pixels: Turn, coordinates: Turn) -> Bytes | None:
-        """Of points in coordinates, `(points, N)`; None where they lie on no grid of 256 levels."""
+        """Of points in coordinates, `(points, N)`; None where they lie on no 256 levels, or N is huge."""
+        if values.shape[1] > _LARGEST:
+            return None
         parts = torch.split(values, _PART)
         first = torch.unique(pixels(parts[0]))
         gaps = first.diff()
@@ -98,12 +101,15 @@ class Bytes:
 
 
 class ByteProducts:
-    """−2 g·y and Σ w y of parts of the points, for states of one g each.
+    """Sums over points in parts of them, for states of one g each.
 
     Args:
         g: float64 `(batch, N)`, in coordinates.
         points: the points.
         digits: 2, or 3 for the precision of float32.
+
+    Attributes:
+        left_out: ‖g − ĝ‖, float64 `(batch, 1)`.
     """
 
     size = 2048  # points at once
@@ -113,41 +119,80 @@ class ByteProducts:
         self._points, self._batch, self._digits = points, len(g), digits
         largest = g.abs().amax(1, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)
         self._g = split(g / largest, digits)
+        places = self._g.view(digits, *g.shape).double()
+        taken = torch.stack([part / (127 * _BASE**place) for place, part in enumerate(places)]).sum(0)
+        self.left_out = (g - taken * largest).norm(dim=1, keepdim=True)
         self._scale = (-2 * points.step * largest / 127).float()
         self._shift = (-2 * points.centre * g.sum(1, keepdim=True)).float()
+        # Memory that is new costs as much as what is done in it.
+        self._kept = dict[str, Tensor]()
 
-    def products(self, part: slice) -> Tensor:
-        """−2 g·y, float32 `(batch, part)`."""
-        return self._summed(self._g, self._points.codes[part].T).mul_(self._scale).add_(self._shift)
+    def squared(self, part: slice, sizes: Tensor, base: Tensor) -> Tensor:
+        """base `(batch, 1)` + sizes `(1, part)` − 2 g·y, float32 `(batch, part)`, until the next call."""
+        out = self._summed("g", self._g, self._points.codes[part].T)
+        return torch.addcmul(sizes, out, self._scale, out=out).add_(self._shift + base)
 
     def add(self, mean: Tensor, weight: Tensor, part: slice, total: Tensor) -> None:
-        """Add Σ w k, which `answer` makes Σ w y of, for weights from 0 to 1 whose sum so far is `total`."""
-        digits = 2 if bool((total >= _ENOUGH).all()) else self._digits
-        mean.add_(self._summed(split(weight, digits), self._points.codes[part]), alpha=1 / 127)
+        """Add Σ w k, which `answer` makes Σ w y of.
+
+        Args:
+            mean: `(batch, N)`.
+            weight: w from 0 to 1, `(batch, part)`; used up.
+            part: the points.
+            total: Σ w so far, these with it, `(batch, 1)`.
+        """
+        finer = torch.nonzero(total[:, 0] < _ENOUGH if self._digits > 2 else total[:0, 0])[:, 0]
+        coarse = 2 * self._batch
+        parts = self._room("digits", coarse + len(finer), weight.shape[1], torch.int8)
+        whole = self._room("whole", *weight.shape)
+        split(weight, 2, parts[:coarse], whole)
+        if len(finer):
+            parts[coarse:] = weight[finer].sub_(whole[finer]).mul_(_BASE).round_()
+        mean.add_(self._summed("w", parts, self._points.codes[part], finer), alpha=1 / 127)
 
     def answer(self, mean: Tensor) -> Tensor:
         """Coordinates from the mean of k."""
         points = self._points
         return points.coordinates(mean * points.step + points.centre)
 
-    def _summed(self, digits: Tensor, codes: Tensor) -> Tensor:
-        """127 times the product of what `split` gave with whole numbers."""
-        parts = torch._int_mm(digits, codes).view(-1, self._batch, codes.shape[1])
-        out = parts[0].float()
-        for place, part in enumerate(parts[1:], 1):
-            out.add_(part, alpha=_BASE**-place)
+    def _summed(self, name: str, digits: Tensor, codes: Tensor, finer: Tensor | None = None) -> Tensor:
+        """127 times the product of what `split` gave with whole numbers; third digits are of `finer`."""
+        size = codes.shape[1]
+        products = self._room(name + " int32", len(digits), size, torch.int32)
+        torch._int_mm(digits, codes, out=products)
+        first, *others = torch.split(products, self._batch)
+        out, one = (self._room(name + which, self._batch, size) for which in ("", " one"))
+        out.copy_(first)
+        for place, other in enumerate(others, 1):
+            if finer is not None and place == 2:
+                out.index_add_(0, finer, other.float(), alpha=_BASE**-place)
+            else:
+                out.add_(one.copy_(other), alpha=_BASE**-place)
         return out
 
+    def _room(self, name: str, rows: int, columns: int, dtype: torch.dtype = torch.float32) -> Tensor:
+        """What was there before, made when it is first asked for."""
+        known, size = self._kept.get(name), rows * columns
+        if known is None or len(known) < size:
+            known = self._kept[name] = torch.empty(size, dtype=dtype, device=self._g.device)
+        return known[:size].view(rows, columns)
 
-def split(x: Tensor, digits: int) -> Tensor:
-    """The digits of numbers from −1 to 1 `(n, m)`, int8 `(digits n, m)`: all first ones, then the second."""
-    left, parts = x * 127, list[Tensor]()
-    for place in range(digits):
-        whole = left.round()
-        parts.append(whole.to(torch.int8))
+
+def split(x: Tensor, digits: int, out: Tensor | None = None, whole: Tensor | None = None) -> Tensor:
+    """The digits of numbers from −1 to 1 `(n, m)`, int8 `(digits n, m)`: all first ones, then the second.
+
+    With room for them and for one whole number each, `x` is used up.
+    """
+    left = x * 127 if out is None else x.mul_(127)
+    parts = (
+        torch.empty(digits * len(x), x.shape[1], dtype=torch.int8, device=x.device) if out is None else out
+    )
+    whole = torch.empty_like(left) if whole is None else whole
+    for place, part in enumerate(parts.view(digits, *x.shape)):
+        part.copy_(torch.round(left, out=whole))
         if place + 1 < digits:
             left.sub_(whole).mul_(_BASE)
-    return torch.cat(parts)
+    return parts
 
 
 def digit_error(g: Tensor, digits: int) -> Tensor:

@@ -48,13 +48,11 @@ _LOW_LOGIT = 0.25  # nats that the rounding of a product to bfloat16 may move a 
 _DIGIT_LOGIT = 0.05  # nats that two digits of base 254 may move it by
 # Float32 serves while its rounding moves no logit by much more than this.
 LOGIT_ERROR = 1e-3
-_DEGREES = (3, 4, 6, 8, 11, 14, 18)
+_DEGREES = (1, 3, 4, 6, 8, 11, 14, 18)
 _NODES = (13, 15, 17)  # powers of two
 _CURVE_ERROR = 5e-4  # nats
 _PROBED = 64  # points that say how near the nearest ones lie
 _EPS = torch.finfo(torch.float32).eps
-
-Law = Callable[[Tensor], Tensor]
 
 
 def dense(question: Question, points: Points, *, low: bool = False) -> Tensor:
@@ -74,7 +72,7 @@ def dense(question: Question, points: Points, *, low: bool = False) -> Tensor:
     if bool(fits.all()):
         if points.bytes is None and not (low and _low_serves(question, points)):
             return attention(question, points)
-        return _streamed(question, points, _gaussian, low=low)[0]
+        return _streamed(question, points, Gaussian(), low=low)[0]
     if not bool(fits.any()):
         return plain(question, points, torch.float64)
     out = torch.empty_like(question.u)
@@ -143,21 +141,42 @@ def _low_serves(question: Question, points: Points) -> bool:
     return bool((rounded <= _LOW_LOGIT).all())
 
 
-def _gaussian(squared: Tensor) -> Tensor:
-    return squared.mul_(-0.5)
+class Law(Protocol):
+    """log p up to a constant.
+
+    Attributes:
+        unit: what sq is taken times.
+        shift: what is added to it before.
+    """
+
+    unit: float
+    shift: float
+
+    def __call__(self, scaled: Tensor) -> Tensor:
+        """Of unit·(sq + shift), into which it may write."""
+        ...
+
+
+class Gaussian:
+    """−½ sq."""
+
+    unit, shift = -0.5, 0.0
+
+    def __call__(self, scaled: Tensor) -> Tensor:
+        return scaled
 
 
 class _Products(Protocol):
-    """−2 g·y and Σ w y of parts of the points."""
+    """Sums over the points, in parts of them."""
 
     size: int
 
-    def products(self, part: slice) -> Tensor:
-        """−2 g·y, float32 `(batch, part)`."""
+    def squared(self, part: slice, sizes: Tensor, base: Tensor) -> Tensor:
+        """base `(batch, 1)` + sizes `(1, part)` − 2 g·y, float32 `(batch, part)`, until the next call."""
         ...
 
     def add(self, mean: Tensor, weight: Tensor, part: slice, total: Tensor) -> None:
-        """Add Σ w y to `mean`; `total` `(batch, 1)` is Σ w so far, these with it."""
+        """Add Σ w y to `mean`; `weight` is used up, and `total` `(batch, 1)` is Σ w so far, these with it."""
         ...
 
     def answer(self, mean: Tensor) -> Tensor:
@@ -171,10 +190,17 @@ class _Floats:
     def __init__(self, g: Tensor, points: Points, *, low: bool) -> None:
         self.size, self._low = _LOW_BLOCK if low else _SMALL_BLOCK, low
         self._values = points.rounded if low else points.values
-        self._asked = g.float().mul_(-2).to(self._values.dtype)
+        self._asked = g.mul(-2).to(self._values.dtype)
+        self._kept = torch.empty(len(g) * self.size, device=g.device)
 
-    def products(self, part: slice) -> Tensor:
-        return (self._asked @ self._values[part].T).float()
+    def squared(self, part: slice, sizes: Tensor, base: Tensor) -> Tensor:
+        keys, shape = self._values[part].T, (len(base), sizes.shape[1])
+        out = self._kept[: shape[0] * shape[1]].view(shape)
+        if self._low:
+            out.copy_(self._asked @ keys)
+        else:
+            torch.mm(self._asked, keys, out=out)
+        return out.add_(sizes).add_(base)
 
     def add(self, mean: Tensor, weight: Tensor, part: slice, total: Tensor) -> None:
         if self._low:
@@ -186,12 +212,12 @@ class _Floats:
         return mean
 
 
-def _products(question: Question, points: Points, *, low: bool) -> _Products:
+def _products(question: Question, points: Points, unit: float, *, low: bool) -> _Products:
     """The fastest way that is as exact as asked for."""
-    known = points.bytes
+    known, g = points.bytes, unit * question.g
     if known is None:
-        return _Floats(question.g, points, low=low and _low_serves(question, points))
-    return ByteProducts(question.g, known, 2 if low and _digits_serve(question, points, known) else 3)
+        return _Floats(g, points, low=low and _low_serves(question, points))
+    return ByteProducts(g, known, 2 if low and _digits_serve(question, points, known) else 3)
 
 
 def _digits_serve(question: Question, points: Points, known: Bytes) -> bool:
@@ -200,15 +226,18 @@ def _digits_serve(question: Question, points: Points, known: Bytes) -> bool:
 
 
 def _streamed(question: Question, points: Points, law: Law, *, low: bool) -> tuple[Tensor, Tensor]:
-    """D, and sq of the nearest point, with `law` in place of log p, which may write into what it is given."""
-    own, way = question.own.float(), _products(question, points, low=low)
+    """D, and sq of the nearest point, with `law` in place of log p."""
+    way = _products(question, points, law.unit, low=low)
+    own = (law.unit * (question.own + law.shift)).float()
     top = torch.full_like(own, -math.inf)
-    nearest, total = torch.full_like(top, math.inf), torch.zeros_like(top)
+    near, total = torch.full_like(top, math.copysign(math.inf, law.unit)), torch.zeros_like(top)
+    nearer, least = (torch.minimum, torch.amin) if law.unit > 0 else (torch.maximum, torch.amax)
     mean = torch.zeros_like(question.g, dtype=torch.float32)
     for start in range(0, len(points), way.size):
         part = slice(start, min(start + way.size, len(points)))
-        squared = way.products(part).add_(question.sizes(points, part).float()).add_(own)
-        nearest = torch.minimum(nearest, squared.amin(1, keepdim=True))
+        sizes = (law.unit * question.sizes(points, part)).float()
+        squared = way.squared(part, sizes, own)
+        near = nearer(near, least(squared, 1, keepdim=True))
         logits = law(squared)
         if not points.equal:
             logits.add_(points.log_weights[part].float())
@@ -217,21 +246,25 @@ def _streamed(question: Question, points: Points, law: Law, *, low: bool) -> tup
         total.mul_(keep).add_(weight.sum(1, keepdim=True))
         way.add(mean.mul_(keep), weight, part, total)
         top = new_top
-    return way.answer(mean / total), nearest
+    return way.answer(mean / total), near / law.unit - law.shift
 
 
 class Curve:
-    """log p(sq) up to a constant for start ≤ sq ≤ end, of z = log sq, which runs from −1 to 1.
+    """log p(sq) up to a constant for start ≤ sq ≤ end, of z = log(sq + shift), scaled to run from −1 to 1.
 
     A polynomial of low degree where one is true, and straight lines between many nodes otherwise.
     """
 
     def __init__(self, question: Question, start: float, end: float) -> None:
-        self.start, self.end = start, end
-        self._middle = 0.5 * (math.log(start) + math.log(end))
-        self._half = 0.5 * (math.log(end) - math.log(start))
+        # A shift that is larger than sq would cost digits of it.
+        shift = question.noise.softening
+        self.start, self.end, self.shift = start, end, shift if shift <= start else 0.0
+        low, high = (math.log(end + self.shift) for end in (start, end))
+        self._middle, self._half = 0.5 * (high + low), 0.5 * (high - low)
+        self.unit = math.exp(-self._middle)  # the logarithm of numbers about 1 keeps the most digits
         self._question, self._device = question, question.u.device
-        self._law: Law = self._straight
+        self._kept = torch.empty(0)
+        self._law: Callable[[Tensor], Tensor] = self._straight
         nodes = np.cos(np.pi * (np.arange(64) + 0.5) / 64)
         fit = np.polynomial.chebyshev.chebfit(nodes, self._exact(nodes), _DEGREES[-1])
         self._constant, fit[0] = float(fit[0]), 0.0
@@ -258,11 +291,11 @@ class Curve:
         return cls(question, min(max(0.25 * float(probed.min()), 1e-9 * end), 0.5 * end), end)
 
     def _exact(self, z: np.ndarray) -> np.ndarray:
-        squared = torch.from_numpy(np.exp(self._middle + self._half * z))
+        squared = torch.from_numpy(np.exp(self._middle + self._half * z) - self.shift).clamp_min(0)
         found: np.ndarray = self._question.logits(squared).numpy()
         return found
 
-    def _serves(self, law: Law, count: int) -> bool:
+    def _serves(self, law: Callable[[Tensor], Tensor], count: int) -> bool:
         z = np.linspace(-1, 1, count)
         found = law(torch.from_numpy(z).float().to(self._device)).double().cpu().numpy()
         error = np.abs(found - (self._exact(z) - self._constant)).max()
@@ -270,7 +303,9 @@ class Curve:
 
     def _polynomial(self, z: Tensor) -> Tensor:
         c = self._coefficients
-        out = z.mul(c[-1]).add_(c[-2])
+        if len(self._kept) < z.numel():
+            self._kept = torch.empty(z.numel(), dtype=z.dtype, device=z.device)
+        out = torch.mul(z, c[-1], out=self._kept[: z.numel()].view_as(z)).add_(c[-2])
         for one in c[-3::-1]:
             out.mul_(z).add_(one)
         return out
@@ -283,8 +318,7 @@ class Curve:
         value = self._values.index_select(0, flat).view_as(z)
         return value.addcmul_(share, self._slopes.index_select(0, flat).view_as(z))
 
-    def __call__(self, squared: Tensor) -> Tensor:
-        """log p; writes into the `squared` that it is given."""
-        # The logarithm of numbers about 1 keeps the most digits.
-        z = squared.clamp_(self.start, self.end).mul_(math.exp(-self._middle)).log_().mul_(1 / self._half)
-        return self._law(z)
+    def __call__(self, scaled: Tensor) -> Tensor:
+        """log p of unit·(sq + shift), into which it writes; what it gives holds until the next call."""
+        low, high = (self.unit * (end + self.shift) for end in (self.start, self.end))
+        return self._law(scaled.clamp_(low, high).log_().mul_(1 / self._half))

@@ -23,9 +23,15 @@ class Noise(ABC):
 
     Attributes:
         mixed: whether W varies.
+        softening: what the density adds to ‖ε‖², as a charge's height does to its distance; of
+            log(‖ε‖² + softening) the logarithm of the density is nearly a line.
     """
 
     mixed: ClassVar[bool] = True
+
+    @property
+    def softening(self) -> float:
+        return 0.0
 
     @abstractmethod
     def mixing(self, n: int, generator: torch.Generator) -> Tensor:
@@ -97,6 +103,10 @@ class StudentT(Noise):
     """
 
     D: float
+
+    @property
+    def softening(self) -> float:
+        return self.D
 
     def mixing(self, n: int, generator: torch.Generator) -> Tensor:
         shape = torch.full((n,), self.D / 2, dtype=torch.float64, device=generator.device)

@@ -29,6 +29,10 @@ class InverseGaussianMixture(Noise):
 
     kappa: float
 
+    @property
+    def softening(self) -> float:
+        return self.kappa
+
     def mixing(self, n: int, generator: torch.Generator) -> Tensor:
         # Michael, Schucany & Haas 1976: the smaller root of a quadratic, or its inverse.
         normal = torch.randn(n, generator=generator, device=generator.device, dtype=torch.float64)
