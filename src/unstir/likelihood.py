@@ -29,6 +29,7 @@ from unstir.errors import InputError
 from unstir.flow import Streams, log_likelihood
 from unstir.flow.bound import nats_bound
 from unstir.physics import CoinProcess, FlowProcess
+from unstir.physics.kinds import nearest
 
 if TYPE_CHECKING:
     from unstir.data import Dataset
@@ -221,10 +222,8 @@ _LAWS: Mapping[type[Any], type[_Law]] = {FlowProcess: _Flow, CoinProcess: _Coins
 
 
 def _law(run: Run, probes: int) -> _Law:
-    for kind in type(run.process).__mro__:
-        if kind in _LAWS:
-            return _LAWS[kind](run, probes)
-    return _Flow(run, probes)  # where its flow is asked for, it says why there is none
+    kind = nearest(_LAWS, run.process) or _Flow  # which, where its flow is asked for, says why there is none
+    return kind(run, probes)
 
 
 def _cells(scaling: Coder, shape: tuple[int, ...]) -> tuple[Tensor, float]:

@@ -30,6 +30,7 @@ from unstir.errors import InputError
 from unstir.fields import Field
 from unstir.flow import Streams
 from unstir.physics import Capacitor, CoinProcess, FlowProcess, LinearProcess, Process
+from unstir.physics.kinds import serving
 from unstir.run import Run
 
 BATCH = 256
@@ -279,12 +280,8 @@ _PROBES: Mapping[type[Any], type[_Probe]] = {
 
 
 def _probe(process: Process) -> _Probe:
-    for kind in type(process).__mro__:
-        if kind in _PROBES:
-            return _PROBES[kind](process)
-    raise InputError(
-        f"process {process.name}: has no score: its field restores degraded images, and denoises none"
-    )
+    missing = f"process {process.name}: has no score: its field restores degraded images, and denoises none"
+    return serving(_PROBES, process, missing)(process)
 
 
 def _law(errors: Tensor) -> tuple[Tensor, Tensor]:

@@ -24,6 +24,7 @@ from unstir.physics import (
     Pfgm,
     Process,
 )
+from unstir.physics.kinds import serving
 
 # A new family is a new file and a line here.
 _FIELDS: dict[type[Process], type[LearnedField[Any]]] = {
@@ -39,8 +40,10 @@ _FIELDS: dict[type[Process], type[LearnedField[Any]]] = {
 
 
 def field_class(process: Process) -> type[LearnedField[Any]]:
-    """The class of learned fields that `process` trains."""
-    for kind in type(process).__mro__:
-        if kind in _FIELDS:
-            return _FIELDS[kind]
-    raise TypeError(f"process {process.name}: no learned field is listed for a {type(process).__name__}")
+    """The class of learned fields that `process` trains.
+
+    Raises:
+        InputError: a process of a family that is not listed.
+    """
+    missing = f"process {process.name}: no learned field is listed for a {type(process).__name__}"
+    return serving(_FIELDS, process, missing)

@@ -19,7 +19,6 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from unstir.errors import InputError
 from unstir.fields import Field
 from unstir.flow.streams import Streams
 from unstir.physics import (
@@ -33,6 +32,7 @@ from unstir.physics import (
     LinearProcess,
     Process,
 )
+from unstir.physics.kinds import nearest, serving
 from unstir.physics.linear import DATA_STD
 
 P = TypeVar("P", bound=FlowProcess)
@@ -315,11 +315,7 @@ def ascent(process: Process, field: Field, shape: tuple[int, ...]) -> Ascent[Any
     Raises:
         InputError: there is no such flow, or no such prior.
     """
-    for kind in type(process).__mro__:
-        if kind in _ASCENTS:
-            return _ASCENTS[kind](process, field, shape)
-        if kind in _WITHOUT:
-            raise InputError(
-                f"process {process.name}: has no flow from data to a known prior: {_WITHOUT[kind]}"
-            )
-    raise InputError(f"process {process.name}: has no flow from data to a known prior")
+    why = nearest(_WITHOUT, process)
+    missing = f"process {process.name}: has no flow from data to a known prior"
+    kind = serving(_ASCENTS, process, missing if why is None else f"{missing}: {why}")
+    return kind(process, field, shape)

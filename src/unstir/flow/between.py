@@ -25,6 +25,7 @@ from torch import Tensor
 from unstir.errors import InputError
 from unstir.flow.ascent import KacAscent
 from unstir.physics import HeatProcess, Kac, LangevinProcess, LinearProcess, Process
+from unstir.physics.kinds import serving
 
 P = TypeVar("P", bound=Process)
 
@@ -48,12 +49,10 @@ def between(process: Process, first: Tensor, second: Tensor, share: Tensor) -> T
         raise InputError(
             f"states of shapes {tuple(first.shape)} and {tuple(second.shape)}: give two batches alike"
         )
-    for kind in type(process).__mro__:
-        if kind in _WAYS:
-            way = _WAYS[kind](process)
-            path = [way.at(first.double(), second.double(), s).to(first) for s in share.tolist()]
-            return torch.stack(path)
-    raise InputError(f"process {process.name}: nothing lies between two states of its prior")
+    missing = f"process {process.name}: nothing lies between two states of its prior"
+    way = serving(_WAYS, process, missing)(process)
+    path = [way.at(first.double(), second.double(), s).to(first) for s in share.tolist()]
+    return torch.stack(path)
 
 
 def great_circle(first: Tensor, second: Tensor, s: float) -> Tensor:

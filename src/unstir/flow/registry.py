@@ -30,6 +30,7 @@ from unstir.physics import (
     LinearProcess,
     Process,
 )
+from unstir.physics.kinds import nearest, serving
 
 Table = Mapping[str, Callable[..., Solver[Any]]]
 
@@ -67,14 +68,14 @@ _FIELDS: dict[type[object], Table] = {ConsistencyField: {"consistency": Consiste
 
 
 def solvers(process: Process, field: object = None) -> Table:
-    """The solvers that fit a process, or a field of its own kind, by name."""
-    for kind in type(field).__mro__:
-        if kind in _FIELDS:
-            return _FIELDS[kind]
-    for kind in type(process).__mro__:
-        if kind in _FAMILIES:
-            return _FAMILIES[kind]
-    raise TypeError(f"process {process.name}: no solver is listed for a {type(process).__name__}")
+    """The solvers that fit a process, or a field of its own kind, by name.
+
+    Raises:
+        InputError: a process of a family that is not listed.
+    """
+    own = nearest(_FIELDS, field)
+    missing = f"process {process.name}: no solver is listed for a {type(process).__name__}"
+    return serving(_FAMILIES, process, missing) if own is None else own
 
 
 def default_solver(process: Process, field: object = None) -> Solver[Any]:

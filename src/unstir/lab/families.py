@@ -28,6 +28,7 @@ from unstir.physics import (
     LangevinProcess,
     LinearProcess,
 )
+from unstir.physics.kinds import serving
 from unstir.physics.pde import PDE
 from unstir.picture import moments, oracle
 
@@ -186,9 +187,7 @@ def family_of(process: object) -> Family:
     """How a process is shown.
 
     Raises:
-        TypeError: a process of a family that is not listed.
+        InputError: a process of a family that is not listed.
     """
-    for kind in type(process).__mro__:
-        if kind in _FAMILIES:
-            return _FAMILIES[kind]
-    raise TypeError(f"process {process}: the lab lists no family for a {type(process).__name__}")
+    missing = f"process {process}: the lab lists no family for a {type(process).__name__}"
+    return serving(_FAMILIES, process, missing)

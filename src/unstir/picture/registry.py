@@ -22,6 +22,7 @@ from unstir.physics import (
     LangevinProcess,
     LinearProcess,
 )
+from unstir.physics.kinds import serving
 from unstir.physics.pde import PDE, pde
 from unstir.picture import moments, oracle
 from unstir.picture.coins import Bell
@@ -97,12 +98,10 @@ def gallery(process: object) -> Gallery:
     """What is drawn of a process.
 
     Raises:
-        TypeError: a process of a family that is not listed.
+        InputError: a process of a family that is not listed.
     """
-    for kind in type(process).__mro__:
-        if kind in _GALLERIES:
-            return _GALLERIES[kind]
-    raise TypeError(f"process {process}: no pictures are listed for a {type(process).__name__}")
+    missing = f"process {process}: no pictures are listed for a {type(process).__name__}"
+    return serving(_GALLERIES, process, missing)
 
 
 def parse(text: str) -> object:

@@ -16,6 +16,7 @@ from unstir.measure.certificates.cases.pde import PDECase
 from unstir.measure.certificates.cases.pfgm import pfgm_case
 from unstir.physics import Bridge, Capacitor, CoinProcess, LangevinProcess, LinearProcess, Pfgm
 from unstir.physics.kac import Kac
+from unstir.physics.kinds import nearest
 from unstir.physics.pde import PDE
 
 # A new family is a new file and a line here.
@@ -33,7 +34,5 @@ _CASES: dict[type[object], Callable[[Any], Case]] = {
 
 def case_of(process: object) -> Case | None:
     """The case of a process, or None where no family brings one."""
-    for kind in type(process).__mro__:
-        if kind in _CASES:
-            return _CASES[kind](process)
-    return None
+    kind = nearest(_CASES, process)
+    return None if kind is None else kind(process)

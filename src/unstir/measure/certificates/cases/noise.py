@@ -21,6 +21,7 @@ from unstir.measure.certificates.gauss import GaussLaw
 from unstir.measure.certificates.limits import Approach, Meeting
 from unstir.measure.certificates.surfaces import current_fluxes, field_fluxes
 from unstir.physics import Gaussian, InverseGaussianMixture, LinearProcess, Noise, StudentT
+from unstir.physics.kinds import serving
 from unstir.physics.stable import StableMixture
 
 L = TypeVar("L", bound=Noise)
@@ -184,11 +185,12 @@ _CASES: dict[type[Noise], type[NoiseCase[Any]]] = {
 
 
 def noise_case(law: Noise) -> NoiseCase[Any]:
-    """The case of a law of noise, by its nearest class."""
-    for kind in type(law).__mro__:
-        if kind in _CASES:
-            return _CASES[kind](law)
-    raise TypeError(f"noise: no case is listed for a {type(law).__name__}")
+    """The case of a law of noise, by its nearest class.
+
+    Raises:
+        InputError: a law that is not listed.
+    """
+    return serving(_CASES, law, f"noise: no case is listed for a {type(law).__name__}")(law)
 
 
 def _gap(law: Noise, other: Noise, scale: float = 1.0, reach: float = 3.0) -> float:
