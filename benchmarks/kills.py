@@ -47,7 +47,7 @@ from unstir.data import Dataset, load
 from unstir.data.whole import is_scratch
 from unstir.errors import InputError
 from unstir.jobs import Drawing, Options, drawing, job, work
-from unstir.train import checkpoint, load_checkpoint, loop, make_config, session
+from unstir.train import checkpoint, load_checkpoint, loop, make_config, metrics, session
 from unstir.train.checkpoint import _read as read_checkpoint
 from unstir.untrained import exact
 
@@ -442,7 +442,7 @@ def main() -> int:
     given = parser.parse_args()
     torch.set_num_threads(1)
     job._FEWEST, job._QUICK = 4, 0
-    session._METRICS_EVERY = 0.0
+    metrics._EVERY = 0.0
     trials = [TRIALS[given.only]] if given.only else list(TRIALS.values())
     with tempfile.TemporaryDirectory(dir=given.folder, prefix="unstir-kills-") as folder:
         started(Path(folder) / "warm-up")  # imports what is imported late, once for all forks

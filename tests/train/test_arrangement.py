@@ -117,6 +117,6 @@ def test_a_run_keeps_what_was_measured(tmp_path: Path) -> None:
 
 
 def test_a_budget_in_steps_is_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unstir.train.session.fastest", None)
+    monkeypatch.setattr("unstir.train.choices.fastest", None)
     run = unstir.fit("edm", "digits", steps=1, out=tmp_path / "run", network="patch-unet:small")
     assert run.config.channels_last is False

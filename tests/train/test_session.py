@@ -16,13 +16,21 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from unstir import physics
 from unstir.data import Dataset
 from unstir.errors import InputError
-from unstir.train import TrainConfig, dump_config, load_checkpoint, make_config, read_config, session
+from unstir.train import (
+    TrainConfig,
+    choices,
+    dump_config,
+    load_checkpoint,
+    make_config,
+    metrics,
+    read_config,
+    session,
+)
 from unstir.train.arrangement import Arrangement
 from unstir.train.folder import read_info, read_run_config
-from unstir.train.session import Session, resume, start, stop_on_interrupt, training
+from unstir.train.session import Session, resume, start, training
 
 Config = Callable[..., TrainConfig]
 FullDisk = Callable[[int], AbstractContextManager[None]]
@@ -53,7 +61,7 @@ def dropping(width: int = 8) -> nn.Module:
 
 @pytest.fixture(autouse=True)
 def every_step_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "_METRICS_EVERY", 0.0)
+    monkeypatch.setattr(metrics, "_EVERY", 0.0)
 
 
 def train(this: Session, until: int | None = None) -> list[int]:
@@ -419,13 +427,6 @@ def test_other_threads_train_without_signals(config: Config, points: Dataset, tm
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_the_event_is_set_and_nothing_raised() -> None:
-    with stop_on_interrupt() as pressed:
-        assert not pressed.is_set()
-        signal.raise_signal(signal.SIGINT)
-        assert pressed.is_set()
-
-
 def test_a_loss_that_is_not_finite_is_null_in_the_metrics(
     config: Config, points: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -478,7 +479,7 @@ def test_threads_are_chosen_used_kept_and_put_back(
     wanted: int,
 ) -> None:
     """All for a budget in steps, which is to repeat bit for bit; those that are faster for one in minutes."""
-    monkeypatch.setattr(session, "fastest", lambda *_, **__: Arrangement(False, False, 1))
+    monkeypatch.setattr(choices, "fastest", lambda *_, **__: Arrangement(False, False, 1))
     this = start(config(**budget, **given), tmp_path, points)
     assert read_run_config(tmp_path).threads == wanted
     assert torch.get_num_threads() == 4
@@ -487,7 +488,7 @@ def test_threads_are_chosen_used_kept_and_put_back(
         if step.index == 2:
             signal.raise_signal(signal.SIGINT)
     assert torch.get_num_threads() == 4
-    monkeypatch.setattr(session, "fastest", lambda *_, **__: pytest.fail("measured again"))
+    monkeypatch.setattr(choices, "fastest", lambda *_, **__: pytest.fail("measured again"))
     walk = training(resume(tmp_path, points))
     next(walk, None)
     walk.close()  # type: ignore[attr-defined]
@@ -562,26 +563,6 @@ def test_errors_of_the_caller_s_loop_pass_through(config: Config, points: Datase
         walk.throw(ZeroDivisionError)  # type: ignore[attr-defined]
     with pytest.raises(InputError):
         load_checkpoint(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("side", "items", "process", "wanted"),
-    [
-        (8, 400, "edm", 7),  # one in 50 of 320
-        (8, 8000, "edm", 64),
-        (8, 8000, "heat", 32),
-        (8, 8000, "kac", 0),
-        (128, 8000, "edm", 16),  # by its size
-        (8, 2, "edm", 1),
-    ],
-)
-def test_a_sketch_has_as_many_components_as_the_data_bear(
-    side: int, items: int, process: str, wanted: int
-) -> None:
-    data = Dataset("x", "image", torch.zeros(1, 1, side, side, dtype=torch.uint8))
-    asked = TrainConfig(data="x", steps=1)
-    train = round(0.8 * items)
-    assert session._components(asked, data, train, physics.parse(process)) == wanted
 
 
 def test_images_killed_before_the_first_checkpoint_begin_where_they_had_begun(

@@ -55,7 +55,7 @@ def lines(path: Path) -> dict[int, dict[str, float]]:
 
 @pytest.fixture(autouse=True)
 def every_step_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unstir.train.session._METRICS_EVERY", 0.0)
+    monkeypatch.setattr("unstir.train.metrics._EVERY", 0.0)
 
 
 class Fake(ModuleType):

@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 
 from unstir.data import Dataset
-from unstir.train import TrainConfig, make_config, session
+from unstir.train import TrainConfig, make_config, metrics, session
 from unstir.train.session import Session
 
 STEPS = 40
@@ -104,7 +104,7 @@ def ended(pid: int) -> int:
 def main(folder: Path) -> None:
     torch.set_num_threads(1)
     os.fsync = lambda _file: None  # no plug is pulled here, and the disk may be busy
-    session._METRICS_EVERY = 0.0
+    metrics._EVERY = 0.0
     session.start(config(), folder / "warm-up", data())
     assert ended(fork(lambda: train(folder / "straight"))) == 0
     run = folder / "killed"

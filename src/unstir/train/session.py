@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
-import os
-import signal
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
 from torch import nn
 
 from unstir import physics
-from unstir.data import Coder, Dataset, coder_from_dict, recoded
-from unstir.data import load as load_data
-from unstir.data.items import Items, Parts, model_units, parted
+from unstir.data import Coder, Dataset, coder_from_dict
+from unstir.data.items import Items, Parts, parted
 from unstir.errors import InputError
 from unstir.fields import LearnedField, field_class
-from unstir.fields.networks import FOR_IMAGES
 from unstir.physics import Process
-from unstir.train.arrangement import Arrangement, fastest, lay
+from unstir.train import choices
+from unstir.train.arrangement import lay
 from unstir.train.checkpoint import has_checkpoints, load_checkpoint, save_checkpoint, set_aside
 from unstir.train.cluster import Cluster, joined
 from unstir.train.config import TrainConfig, make_config
@@ -45,19 +37,13 @@ from unstir.train.folder import (
     reopened,
     write_folder,
 )
+from unstir.train.interrupt import stop_on_interrupt
 from unstir.train.loop import Trainer, TrainStep
-from unstir.train.machine import choose_device, has_fast_bfloat16, using_threads
-from unstir.train.optimizer import USUAL_LR
-from unstir.train.source import as_read, read_data
-from unstir.train.storage import clear, explained, write_text
+from unstir.train.machine import choose_device, using_threads
+from unstir.train.metrics import cut_metrics, metrics
+from unstir.train.source import read_data, read_partner
+from unstir.train.storage import clear, explained
 from unstir.train.tracking import check_tracker, tracking
-
-_METRICS_EVERY = 0.5  # seconds
-_IMAGES = 64  # a step
-_COMPILES = 60  # minutes of training, from which on it is measured what compiling gains
-_MEASURED = 4096  # items that a measured step may be taken from
-_PER_COMPONENT = 50  # items for each component of a sketch
-_NUMBERS = 2**23  # of a sketch, which every checkpoint holds twice
 
 
 @dataclass(frozen=True)
@@ -110,26 +96,16 @@ def start(
     if kind == "auto":
         kind = field_class(process).usual_network(data.kind)
     device = choose_device(config.device)
-    fast = has_fast_bfloat16(device) and kind in FOR_IMAGES
-    optimizer = config.optimizer
-    if optimizer == "auto":
-        optimizer = "muon" if kind in FOR_IMAGES else "adam"
-    values = config.model_dump() | {
-        "data": config.data if source is not None else data_name(config.data),
-        "partner": None if config.partner is None else data_name(config.partner),
-        "network": kind,
-        "optimizer": optimizer,
-        "batch": _batch(config, kind),
-        "lr": USUAL_LR[optimizer] if config.lr is None else config.lr,
-        "precision": ("bfloat16" if fast else "float32") if config.precision == "auto" else config.precision,
-    }
+    values = config.model_dump() | choices.by_network(config, kind, device)
+    values["data"] = config.data if source is not None else data_name(config.data)
+    values["partner"] = None if config.partner is None else data_name(config.partner)
     parts = parted(data, config.holdout, config.seed)
     coder = process.coder(parts.train)
     items = parts.items(coder, device)
     known = items.sample(len(parts.train))
-    process = process.prepared(known, _partner(config, coder, parts.train))
-    labelled = _labelled(config, data, process)
-    sketch = _components(config, data, parts.count, process) if kind != "custom" else config.sketch
+    process = process.prepared(known, read_partner(config, coder, parts.train))
+    labelled = choices.labelled(config, data, process)
+    sketch = choices.components(config, data, parts.count, process) if kind != "custom" else config.sketch
     config = make_config(values | {"process": process.name, "labels": labelled, "sketch": sketch})
     info = _info(parts, coder, process, labelled=labelled, place=place)
     field = make_field(config, info, process, network).to(device)
@@ -140,7 +116,7 @@ def start(
         teach(field, config, info, items[:1], labels, begin=True)
     # In a cluster threads are the launcher's to share out, again at each launch, and all must do the same.
     if cluster.size == 1:
-        config = make_config(config.model_dump() | _arranged(asked, config, field, known, labels))
+        config = make_config(config.model_dump() | choices.by_machine(asked, config, field, known, labels))
     trainer = _trainer(config, field, items, parts.labels, cluster)
     cluster.led(lambda: write_folder(path, config, info, process))
     return Session(path, config, info, parts.train, parts.heldout, trainer)
@@ -206,31 +182,18 @@ def training(session: Session) -> Iterator[TrainStep]:
         InputError: the disk is full, or training diverged.
     """
     trainer, path, cluster = session.trainer, session.path, session.trainer.cluster
-    saved = noted = time.monotonic()
-    at = saved_at = trainer.step
+    saved, saved_at = time.monotonic(), trainer.step
     with (
         using_threads(session.config.threads if cluster.size == 1 else None),
         stop_on_interrupt(patient=cluster.size > 1) as interrupted,
         explained(path),
-        _metrics(path, cluster).open("a", encoding="utf-8") as metrics,
+        metrics(path, session.config.batch, trainer.step, kept=cluster.leads) as noted,
         tracking(session) as track,
     ):
         for step in trainer:
             now = time.monotonic()
-            if now - noted >= _METRICS_EVERY or step.index in (1, step.total):
-                rate = (step.index - at) * session.config.batch / max(now - noted, 1e-9)
-                noted, at = now, step.index
-                loss = float(step.loss)
-                line = {
-                    "step": step.index,
-                    "loss": round(loss, 6) if math.isfinite(loss) else None,
-                    "lr": step.lr,
-                    "seconds": round(step.seconds, 3),
-                    "items_per_second": round(rate, 1),
-                    "skipped": step.skipped,
-                }
-                metrics.write(json.dumps(line) + "\n")
-                metrics.flush()
+            line = noted.note(step)
+            if line is not None:
                 track.figures(step.index, line)
             yield step
             due = cluster.leads and now - saved >= 60 * session.config.checkpoint_minutes
@@ -241,8 +204,8 @@ def training(session: Session) -> Iterator[TrainStep]:
             if dues:
                 save(session)
                 track.samples()
-                saved_at = at = trainer.step
-                saved = noted = time.monotonic()
+                saved, saved_at = time.monotonic(), trainer.step
+                noted.go_on(trainer.step)
         # Within the block: a Ctrl-C must not cut the last checkpoint either.
         if trainer.step != saved_at:
             save(session)
@@ -250,40 +213,11 @@ def training(session: Session) -> Iterator[TrainStep]:
             track.samples()
 
 
-def _metrics(path: Path, cluster: Cluster) -> Path:
-    return path / "metrics.jsonl" if cluster.leads else Path(os.devnull)
-
-
 def save(session: Session) -> Path:
     """Write a checkpoint of where the session stands."""
     trainer = session.trainer
     tensors, state = trainer.tensors(), trainer.state()
     return trainer.cluster.led(lambda: save_checkpoint(session.path, trainer.step, tensors, state))
-
-
-@contextmanager
-def stop_on_interrupt(*, patient: bool = False) -> Iterator[threading.Event]:
-    """An event that Ctrl-C or SIGTERM sets, so that a step is never cut in half; a second interrupts at once.
-
-    Args:
-        patient: a second does nothing: a launcher passes on the one that its processes have had already.
-    """
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        if event.is_set() and not patient:
-            raise KeyboardInterrupt
-        event.set()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield event
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _unused(path: Path) -> Path:
@@ -302,37 +236,7 @@ def _tidy(path: Path, step: int) -> None:
     set_aside(path, step)
     for folder in (path, path / "checkpoints"):
         clear(folder, alone=True)
-    _cut_metrics(path / "metrics.jsonl", step)
-
-
-def _labelled(config: TrainConfig, data: Dataset, process: Process) -> bool:
-    """Whether the field learns the data's classes.
-
-    Raises:
-        InputError: it should, and they have none.
-    """
-    if config.labels == "auto":
-        return len(data.label_names) > 1 and not process.prior_holds_data
-    if config.labels and data.labels is None:
-        raise InputError(f"labels=True: data {data.name} have none; leave it out, or give labelled data")
-    return config.labels
-
-
-def _batch(config: TrainConfig, network: str) -> int:
-    """As given, or the usual: fewer images, of which each costs more than all that a step does but once."""
-    given = "batch" in config.model_fields_set
-    return _IMAGES if not given and network in FOR_IMAGES else config.batch
-
-
-def _components(config: TrainConfig, data: Dataset, count: int, process: Process) -> int:
-    """Of the sketch: for images one in `_PER_COMPONENT` items where the process's field takes one."""
-    if config.sketch is not None:
-        return config.sketch
-    largest = field_class(process).largest_sketch()
-    if largest is None or data.kind != "image":
-        return 0
-    fits = _NUMBERS // (math.prod(data.shape) * largest[1])
-    return max(1, min(largest[0], 1 + count // _PER_COMPONENT, fits))
+    cut_metrics(path, step)
 
 
 def _info(parts: Parts, coder: Coder, process: Process, *, labelled: bool, place: int | None) -> DataInfo:
@@ -372,56 +276,3 @@ def _trainer(
     labels = labels.to(items.device) if field.classes and labels is not None else None
     bfloat16 = config.precision == "bfloat16"
     return Trainer(config, field, items, labels, bfloat16=bfloat16, cluster=cluster)
-
-
-def _partner(config: TrainConfig, coder: Coder, like: Dataset) -> torch.Tensor | None:
-    """The second data set in the model units of the first, so that both come back in the data's own."""
-    if config.partner is None:
-        return None
-    data = as_read(load_data(config.partner, skip_bad=config.skip_bad), config)
-    return model_units(coder, recoded(data, like.columns, like.categories).values)
-
-
-def _arranged(
-    asked: TrainConfig,
-    config: TrainConfig,
-    field: LearnedField[Any],
-    items: torch.Tensor,
-    labels: torch.Tensor | None,
-) -> dict[str, Any]:
-    """Options that say how the machine works fastest, as measured where the user leaves them open."""
-    device = next(field.parameters()).device
-    usual = Arrangement(
-        config.precision == "bfloat16",
-        bool(config.channels_last),
-        config.threads or torch.get_num_threads(),
-        bool(config.compile),
-    )
-    free = {"threads"} if asked.threads is None and device.type == "cpu" else set()
-    if config.network in FOR_IMAGES:
-        free |= {"bfloat16"} if asked.precision == "auto" and has_fast_bfloat16(device) else set()
-        free |= {"channels_last"} if asked.channels_last is None else set()
-        free |= {"compiled"} if asked.compile is None and (config.minutes or 0) >= _COMPILES else set()
-    if config.minutes is not None and free:
-        labels = None if labels is None else labels[:_MEASURED].to(device)
-        usual = fastest(field, items[:_MEASURED].to(device), labels, usual, free=free)
-    return {
-        "threads": usual.threads if device.type == "cpu" else config.threads,
-        "precision": "bfloat16" if usual.bfloat16 else "float32",
-        "channels_last": usual.channels_last,
-        "compile": usual.compiled,
-    }
-
-
-def _cut_metrics(path: Path, step: int) -> None:
-    """Drop what was noted after the checkpoint: those steps are done again."""
-    if not path.exists():
-        return
-    kept = []
-    for line in path.read_text("utf-8", errors="replace").splitlines():
-        try:
-            if json.loads(line)["step"] <= step:
-                kept.append(line)
-        except (json.JSONDecodeError, KeyError, TypeError):
-            continue  # a line cut by a kill
-    write_text(path, "".join(line + "\n" for line in kept))

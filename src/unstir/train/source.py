@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from unstir.data import Dataset, with_categories, with_labels
+from torch import Tensor
+
+from unstir.data import Coder, Dataset, recoded, with_categories, with_labels
 from unstir.data import load as load_data
+from unstir.data.items import model_units
 from unstir.train.config import TrainConfig
 
 
@@ -33,3 +36,20 @@ def as_read(data: Dataset, config: TrainConfig) -> Dataset:
     data = with_categories(data, config.categorical)
     here = config.label_column in data.columns
     return with_labels(data, config.label_column) if here and config.label_column is not None else data
+
+
+def read_partner(config: TrainConfig, coder: Coder, like: Dataset) -> Tensor | None:
+    """The second data set in the model units of the first, so that both come back in the data's own.
+
+    Args:
+        config: names it, or none.
+        coder: of the first.
+        like: the first.
+
+    Raises:
+        InputError: as `read_data`.
+    """
+    if config.partner is None:
+        return None
+    data = as_read(load_data(config.partner, skip_bad=config.skip_bad), config)
+    return model_units(coder, recoded(data, like.columns, like.categories).values)

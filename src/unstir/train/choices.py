@@ -1,0 +1,122 @@
+"""What a new run's configuration leaves open, and what becomes of it by its network, data and machine."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unstir.data import Dataset
+from unstir.errors import InputError
+from unstir.fields import LearnedField, field_class
+from unstir.fields.networks import FOR_IMAGES
+from unstir.physics import Process
+from unstir.train.arrangement import Arrangement, fastest
+from unstir.train.config import TrainConfig
+from unstir.train.machine import has_fast_bfloat16
+from unstir.train.optimizer import USUAL_LR
+
+_IMAGES = 64  # a step
+_COMPILES = 60  # minutes of training, from which on it is measured what compiling gains
+_MEASURED = 4096  # items that a measured step may be taken from
+_PER_COMPONENT = 50  # items for each component of a sketch
+_NUMBERS = 2**23  # of a sketch, which every checkpoint holds twice
+
+
+def by_network(config: TrainConfig, kind: str, device: torch.device) -> dict[str, Any]:
+    """The optimiser and its steps.
+
+    Args:
+        config: as given.
+        kind: of network; `custom` for one of the user's own.
+        device: that it is trained on.
+    """
+    fast = has_fast_bfloat16(device) and kind in FOR_IMAGES
+    optimizer = config.optimizer
+    if optimizer == "auto":
+        optimizer = "muon" if kind in FOR_IMAGES else "adam"
+    return {
+        "network": kind,
+        "optimizer": optimizer,
+        "batch": _batch(config, kind),
+        "lr": USUAL_LR[optimizer] if config.lr is None else config.lr,
+        "precision": ("bfloat16" if fast else "float32") if config.precision == "auto" else config.precision,
+    }
+
+
+def _batch(config: TrainConfig, kind: str) -> int:
+    """As given, or the usual: fewer images, of which each costs more than all that a step does but once."""
+    given = "batch" in config.model_fields_set
+    return _IMAGES if not given and kind in FOR_IMAGES else config.batch
+
+
+def labelled(config: TrainConfig, data: Dataset, process: Process) -> bool:
+    """Whether the field learns the data's classes.
+
+    Raises:
+        InputError: it should, and they have none.
+    """
+    if config.labels == "auto":
+        return len(data.label_names) > 1 and not process.prior_holds_data
+    if config.labels and data.labels is None:
+        raise InputError(f"labels=True: data {data.name} have none; leave it out, or give labelled data")
+    return config.labels
+
+
+def components(config: TrainConfig, data: Dataset, count: int, process: Process) -> int:
+    """Of the sketch: for images one in `_PER_COMPONENT` items where the process's field takes one.
+
+    Args:
+        config: as given.
+        data: all of them.
+        count: how many are for training.
+        process: whose field has the sketch.
+    """
+    if config.sketch is not None:
+        return config.sketch
+    largest = field_class(process).largest_sketch()
+    if largest is None or data.kind != "image":
+        return 0
+    fits = _NUMBERS // (math.prod(data.shape) * largest[1])
+    return max(1, min(largest[0], 1 + count // _PER_COMPONENT, fits))
+
+
+def by_machine(
+    asked: TrainConfig,
+    config: TrainConfig,
+    field: LearnedField[Any],
+    items: Tensor,
+    labels: Tensor | None,
+) -> dict[str, Any]:
+    """Options that say how the machine works fastest, as measured where the user leaves them open.
+
+    Args:
+        asked: the configuration as given.
+        config: as far as it is known.
+        field: prepared, on its device.
+        items: of the data, `(n, *shape)` in model units.
+        labels: their classes `(n,)`, where the field learns them.
+    """
+    device = next(field.parameters()).device
+    usual = Arrangement(
+        config.precision == "bfloat16",
+        bool(config.channels_last),
+        config.threads or torch.get_num_threads(),
+        bool(config.compile),
+    )
+    free = {"threads"} if asked.threads is None and device.type == "cpu" else set()
+    if config.network in FOR_IMAGES:
+        free |= {"bfloat16"} if asked.precision == "auto" and has_fast_bfloat16(device) else set()
+        free |= {"channels_last"} if asked.channels_last is None else set()
+        free |= {"compiled"} if asked.compile is None and (config.minutes or 0) >= _COMPILES else set()
+    if config.minutes is not None and free:
+        labels = None if labels is None else labels[:_MEASURED].to(device)
+        usual = fastest(field, items[:_MEASURED].to(device), labels, usual, free=free)
+    return {
+        "threads": usual.threads if device.type == "cpu" else config.threads,
+        "precision": "bfloat16" if usual.bfloat16 else "float32",
+        "channels_last": usual.channels_last,
+        "compile": usual.compiled,
+    }
