@@ -16,12 +16,12 @@ from unstir.data import Coder, Dataset, coder_from_dict
 from unstir.data.items import parted
 from unstir.errors import InputError
 from unstir.evaluation import compare
-from unstir.fields import Field, GuidedField, LearnedField
-from unstir.fields.guided import noise_interval
+from unstir.fields import LearnedField
 from unstir.flow import Progress, Solver, sample_steps
 from unstir.flow.sampling import gather
+from unstir.guidance import guided
 from unstir.likelihood import log_density
-from unstir.physics import LinearProcess, Process
+from unstir.physics import Process
 from unstir.train.checkpoint import checkpoint_step, load_checkpoint
 from unstir.train.config import TrainConfig
 from unstir.train.folder import (
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from unstir.measure import Evaluation, TextEvaluation
 
 _MODEL_BATCH = 256
-_USUAL_GUIDANCE = 2.0  # by another run, where nobody says how strongly
 
 
 @dataclass(frozen=True)
@@ -190,7 +189,7 @@ class Run:
         labels = self.labels(n, label=label, seed=seed, first=first, given=start is not None)
         return sample_steps(
             self.process,
-            self._guided(guidance, guidance_interval, guide, labels),
+            guided(self, guidance, guidance_interval, guide, labels),
             n,
             self.info.model_shape,
             solver=solver,
@@ -204,61 +203,12 @@ class Run:
             device=device,
         )
 
-    def _guided(
-        self,
-        guidance: float | None,
-        interval: tuple[float, float] | None,
-        guide: Run | None,
-        labels: Tensor | None,
-    ) -> Field:
-        """The field that solvers see."""
-        if labels is None:
-            self.check_knows_all("label")
-        if guidance is None and guide is None:
-            if interval is not None:
-                raise InputError("guidance_interval: there is no guidance; give guidance too, such as 2")
-            return self.field
-        if guide is not None:
-            self._check_guide(guide)
-        elif labels is None:
-            raise InputError(
-                f"guidance={guidance:g}: there is no class to guide by; give label, or another run as guide"
-            )
-        else:
-            self.check_knows_all(f"guidance={guidance:g}")
-        inside = None if interval is None else noise_interval(self._level, *interval)
-        weight = _USUAL_GUIDANCE if guidance is None else guidance
-        return GuidedField(self.field, weight, None if guide is None else guide.field, inside)
-
-    def _level(self, t: Tensor) -> Tensor:
-        if not isinstance(self.process, LinearProcess):
-            raise InputError(
-                f"guidance_interval: process {self.process.name} has no noise levels; leave it out"
-            )
-        return self.process.B(t) / self.process.A(t)
-
     def check_knows_all(self, what: str) -> None:
         """Refuse where the field was never told of all classes together, as `what` needs."""
         if self.classes and not self.config.label_dropout:
             raise InputError(
                 f"{what}: the run was trained with label_dropout=0, and does not know all classes together; "
                 "give a label, and no guidance without a guide"
-            )
-
-    def _check_guide(self, guide: Run) -> None:
-        pairs = {
-            "process": (guide.process.name, self.process.name),
-            "shape": (guide.info.shape, self.info.shape),
-            "classes": (guide.classes or self.classes, self.classes or guide.classes),
-        }
-        for name, (theirs, ours) in pairs.items():
-            if theirs != ours:
-                raise InputError(
-                    f"guide {guide.path}: has {name} {theirs}, the run {ours}; give one that has the same"
-                )
-        if (guide.info.scaling, guide.info.kept) != (self.info.scaling, self.info.kept):
-            raise InputError(
-                f"guide {guide.path}: was trained on other data; give one of the same data, seed, holdout"
             )
 
     def log_likelihood(
