@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unstir.cli.console import err, out, print_json, say, say_passed_over
-from unstir.cli.options import Json, Seed
+from unstir.cli.console import err, out, print_json, say
+from unstir.cli.options import Device, Exact, Json, Seed
 from unstir.errors import InputError
 
 if TYPE_CHECKING:
@@ -55,9 +55,7 @@ def edit(
     target: Annotated[
         Path, typer.Option("--out", help=".png (a row for each item), .npz, .csv of tables, or a folder.")
     ],
-    exact: Annotated[
-        str | None, typer.Option(help="In place of a run: the exact field of data, which gives them back.")
-    ] = None,
+    exact: Exact = None,
     local: Annotated[
         str | None, typer.Option(help="In place of a run: the field of images' patches, with no training.")
     ] = None,
@@ -66,9 +64,7 @@ def edit(
     ] = None,
     source: Annotated[
         str | None,
-        typer.Option(
-            "--input", help="A data set or an image; held-out data without, or DATA itself."
-        ),
+        typer.Option("--input", help="A data set or an image; held-out data without, or DATA itself."),
     ] = None,
     items: Annotated[
         str | None, typer.Option(help="Which of them, by number from 0: 3,17,4. The first 8 without.")
@@ -90,7 +86,7 @@ def edit(
     ] = None,
     solver: Annotated[str | None, typer.Option(help="vary: one of the process's own.")] = None,
     seed: Seed = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Edit given items: encode and decode, interpolate, vary, or change their class."""
@@ -143,8 +139,7 @@ def _source(
     run: Path | None, exact: str | None, local: str | None, process: str | None, device: str
 ) -> Source:
     """A run, or one of the two fields that need none."""
-    from unstir.cli.given import untrained_field
-    from unstir.run import load
+    from unstir.cli.given import open_run, untrained_field
 
     named = {"RUN": run, "--exact": exact, "--local": local}
     given = [name for name, value in named.items() if value is not None]
@@ -155,9 +150,7 @@ def _source(
         return untrained_field(exact, local, process, device)
     if process is not None:
         raise InputError(f"process={process}: a run has its own; leave it out")
-    opened = load(run, device=device)
-    say_passed_over(opened)
-    return opened
+    return open_run(run, device)
 
 
 def _edited(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unstir.cli.console import err, out, print_json, say, say_passed_over
-from unstir.cli.options import Guidance, Guide, Json, Seed, SolverName, Steps
+from unstir.cli.options import Guidance, Guide, HoldoutOfData, Json, Seed, SolverName, Steps
 from unstir.cli.tables import FEWEST, print_baselines, print_classes, print_evaluation
 from unstir.errors import InputError
 
@@ -34,7 +34,7 @@ def evaluate(
     solver: SolverName = None,
     steps: Steps = None,
     seed: Seed = 0,
-    holdout: Annotated[float, typer.Option(help="Share of --data to compare with.")] = 0.2,
+    holdout: HoldoutOfData = 0.2,
     baselines: Annotated[
         bool, typer.Option("--baselines", help="Put gaussian, mixture, ppca and kde beside it.")
     ] = False,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from unstir.cli.console import out, print_json, say, say_passed_over
+from unstir.cli.console import out, print_json, say
 from unstir.cli.options import Json
 
 
@@ -20,11 +20,10 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write a run for other libraries, with a model card: safetensors and JSON alone."""
+    from unstir.cli.given import open_run
     from unstir.interop import export as write
-    from unstir.run import load
 
-    opened = load(run, device="cpu")
-    say_passed_over(opened)
+    opened = open_run(run, "cpu")
     folder = write(opened, target, form)
     if as_json:
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

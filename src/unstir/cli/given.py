@@ -1,4 +1,4 @@
-"""What a verb is given: a field that needs no run; items of a data set, of one image's file, or held out."""
+"""What a verb is given: a run, or a field that needs none; items of a data set or one image, or held out."""
 
 from __future__ import annotations
 
@@ -9,12 +9,26 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from unstir.cli.console import say_passed_over
 from unstir.errors import InputError
 
 if TYPE_CHECKING:
     from unstir.data import Dataset
     from unstir.run import Run
     from unstir.untrained import Untrained
+
+
+def open_run(path: Path, device: str = "auto") -> Run:
+    """The run in a folder; its checkpoints that did not verify are named.
+
+    Raises:
+        InputError: as `unstir.run.load`.
+    """
+    from unstir.run import load
+
+    run = load(path, device=device)
+    say_passed_over(run)
+    return run
 
 
 def untrained_field(exact: str | None, local: str | None, process: str | None, device: str) -> Untrained:
@@ -42,7 +56,7 @@ def given_items(
     Raises:
         InputError: nothing there, or items of another shape than the run's.
     """
-    data = _read(run, source) if source is not None else _own(run)
+    data = _own(run) if source is None else as_seen(run, load_items(source))
     if len(data) == 0:
         raise InputError(f"holdout=0: nothing was held out; give items with --{name}")
     if data.shape != tuple(run.info.shape):
@@ -56,18 +70,35 @@ def _own(run: Run | Untrained) -> Dataset:
     return run.data()[1] if isinstance(run, Run) else run.data
 
 
-def _read(run: Run | Untrained, source: str) -> Dataset:
-    from unstir.data import load, recoded
+def load_items(source: str) -> Dataset:
+    """A data set, or one of the image in a file.
+
+    Args:
+        source: a built-in name, or a path.
+
+    Raises:
+        InputError: as `unstir.data.load`.
+    """
+    from unstir.data import load
     from unstir.data.decode import SUFFIXES
-    from unstir.run import Run
-    from unstir.train.source import as_read
 
     path = Path(source).expanduser()
     if path.suffix.lower() in SUFFIXES and path.is_file():
         with tempfile.TemporaryDirectory() as folder:  # data are read by the folder
             shutil.copy(path, folder)
-            given = load(folder)
-    else:
-        given = load(source)
-    read = as_read(given, run.config) if isinstance(run, Run) else given
+            return load(folder)
+    return load(source)
+
+
+def as_seen(run: Run | Untrained, data: Dataset) -> Dataset:
+    """Data as a run, or a field that needs none, sees its own.
+
+    Raises:
+        InputError: columns or categories that it does not know.
+    """
+    from unstir.data import recoded
+    from unstir.run import Run
+    from unstir.train.source import as_read
+
+    read = as_read(data, run.config) if isinstance(run, Run) else data
     return recoded(read, run.info.columns, run.info.categories)

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unstir.cli.console import err, out, print_json, say, say_passed_over
-from unstir.cli.options import Json, Seed
+from unstir.cli.console import err, out, print_json, say
+from unstir.cli.options import Device, Json, RunFolder, Seed
 
 if TYPE_CHECKING:
     from unstir.likelihood import Likelihood
 
 
 def likelihood(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    run: RunFolder,
     data: Annotated[
         str | None, typer.Option(help="Whose likelihood; the run's held-out data without.")
     ] = None,
@@ -32,21 +32,19 @@ def likelihood(
         Path | None, typer.Option("--out", help="Write every item's figures here: .csv or .npz.")
     ] = None,
     seed: Seed = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Say how likely a run holds data to be: bits per dimension, with their error."""
     from unstir.bars import items_bar
-    from unstir.cli.given import given_items
+    from unstir.cli.given import given_items, open_run
     from unstir.itemwise import check_itemwise
     from unstir.likelihood import likelihood as found_by
     from unstir.likelihood import own_labels
-    from unstir.run import load
 
     if target is not None:
         check_itemwise(target)
-    opened = load(run, device=device)
-    say_passed_over(opened)
+    opened = open_run(run, device)
     items = given_items(opened, data, n)
     asked = own_labels(items) if label == "own" else label
     with items_bar("likelihood", len(items) * draws, err) as watch:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unstir.cli.console import err, out, print_json, say, say_passed_over
-from unstir.cli.options import Json, Seed
+from unstir.cli.console import err, out, print_json, say
+from unstir.cli.options import HoldoutOfData, Json, Seed
 from unstir.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,20 +28,18 @@ def novelty(
     features: Annotated[
         str | None, typer.Option(help="pixels, pca:K or logits; logits where there are labels.")
     ] = None,
-    holdout: Annotated[float, typer.Option(help="Share of --data to compare with.")] = 0.2,
+    holdout: HoldoutOfData = 0.2,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
     """Place exact, local and trained fields on one picture: quality against novelty."""
     from unstir.bars import stage_bar
+    from unstir.cli.given import open_run
     from unstir.novelty import compare_novelty, conclusion
     from unstir.novelty_page import check_report, write_report
-    from unstir.run import load
 
     check_report(target)
-    opened = None if run is None else load(run)
-    if opened is not None:
-        say_passed_over(opened)
+    opened = None if run is None else open_run(run)
     train, heldout = _parts(data, opened, holdout, seed)
     with stage_bar(5 if opened is not None else 4, err) as stage:
         found = compare_novelty(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unstir.cli.console import err, out, print_json, say, say_passed_over
-from unstir.cli.options import Json, Seed
+from unstir.cli.console import err, out, print_json, say
+from unstir.cli.options import Device, First, Json, Seed
 from unstir.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,7 +50,7 @@ def restore(
         str | None,
         typer.Option(help="A class by name or number, or several with commas; all together without."),
     ] = None,
-    n: Annotated[int | None, typer.Option("-n", "--number", min=1, help="The first so many only.")] = None,
+    n: First = None,
     solver: Annotated[
         str | None,
         typer.Option(
@@ -67,18 +65,17 @@ def restore(
     picture: Annotated[
         Path | None, typer.Option(help="Rows degraded, restored and clean, as .png; OUT-rows.png by default.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Restore degraded images: by a bridge, or by any linear process and a task."""
+    from unstir.cli.given import open_run
     from unstir.data import check_target, save_samples
     from unstir.data.picture import png_bytes
     from unstir.restore import bridge_of, coverage, linear_of, psnr, rows_picture
-    from unstir.run import load
     from unstir.train.storage import write_bytes
 
-    opened = load(run, device=device)
-    say_passed_over(opened)
+    opened = open_run(run, device)
     if task is None:
         bridge_of(opened)
         _refuse(method=method, label=label, samples=None if samples == 1 else samples)
@@ -184,10 +181,12 @@ def _by_task(
 
 def _observed(run: Run, task: Task, measurement: Measurement, source: str, n: int | None) -> Tensor:
     """A user's observations: an array as it is, images in full scale 1."""
+    from unstir.cli.given import load_items
+
     if Path(source).suffix.lower() in _ARRAYS and Path(source).is_file():
         given = _array(Path(source))[:n]
     else:
-        given = _loaded(source)[:n].float() / 255
+        given = load_items(source).values[:n].float() / 255
     return task.observed(given, tuple(run.info.shape))
 
 
@@ -207,7 +206,9 @@ def _array(path: Path) -> Tensor:
 
 def _images(run: Run, source: str | None, n: int | None, shape: tuple[int, ...]) -> Tensor:
     """Clean images, or a bridge's degraded ones, uint8 of the run's shape."""
-    images = run.data()[1].values if source is None else _loaded(source)
+    from unstir.cli.given import load_items
+
+    images = run.data()[1].values if source is None else load_items(source).values
     if images.ndim != 4 or images.shape[1:] != tuple(shape):
         raise InputError(
             f"input {source or 'data'}: holds items of shape {tuple(images.shape[1:])}, "
@@ -216,18 +217,6 @@ def _images(run: Run, source: str | None, n: int | None, shape: tuple[int, ...])
     if len(images) == 0:
         raise InputError("holdout=0: nothing was held out; give images with --input")
     return images[:n]
-
-
-def _loaded(source: str) -> Tensor:
-    """The values of a data set, or of one image's file."""
-    from unstir.data import load
-    from unstir.data.decode import SUFFIXES
-
-    if Path(source).suffix.lower() in SUFFIXES and Path(source).is_file():
-        with tempfile.TemporaryDirectory() as folder:  # data are read by the folder
-            shutil.copy(source, folder)
-            return load(folder).values
-    return load(source).values
 
 
 def _refuse(**given: object) -> None:

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unstir.cli.console import err, out, print_json, say, say_passed_over
-from unstir.cli.options import Guidance, Guide, Json, Seed, SolverName, Steps
+from unstir.cli.console import err, out, print_json, say
+from unstir.cli.options import Device, Exact, Guidance, Guide, Json, Seed, SolverName, Steps
 from unstir.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from unstir.jobs import Source, Watch
-    from unstir.run import Run
 
 
 def sample(
@@ -28,9 +27,7 @@ def sample(
         ),
     ],
     run: Annotated[Path | None, typer.Argument(help="A run folder.")] = None,
-    exact: Annotated[
-        str | None, typer.Option(help="In place of a run: the exact field of data, which gives them back.")
-    ] = None,
+    exact: Exact = None,
     local: Annotated[
         str | None,
         typer.Option(help="In place of a run: the field of images' patches, which makes new ones."),
@@ -71,10 +68,11 @@ def sample(
     restart: Annotated[
         bool, typer.Option("--restart", help="Throw away what a stopped job has left for --out.")
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Draw samples from a trained run, or from data alone. What was stopped goes on when called again."""
+    from unstir.cli.given import open_run
     from unstir.jobs import Drawing, Options, folder_of, work
     from unstir.train.cluster import joined, leave
 
@@ -89,7 +87,7 @@ def sample(
             label, guidance, None if guidance_interval is None else _interval(guidance_interval),
             solver, steps, seed, first,
         ),
-        None if guide is None else _run(guide, device),
+        None if guide is None else open_run(guide, device),
         given,
         batch,
     )  # fmt: skip
@@ -138,6 +136,8 @@ def _source(
     device: str,
 ) -> Source:
     """What is sampled: a run, one of the two fields that need none, or another library's."""
+    from unstir.cli.given import open_run, untrained_field
+
     named = {"RUN": run, "--exact": exact, "--local": local, "--diffusers": diffusers, "--weights": weights}
     given = [name for name, value in named.items() if value is not None]
     if len(given) != 1:
@@ -149,7 +149,7 @@ def _source(
     if process is not None and (run is not None or diffusers is not None):
         raise InputError(f"process={process}: a run has its own; leave it out")
     if run is not None:
-        return _run(run, device)
+        return open_run(run, device)
     if diffusers is not None:
         from unstir.interop import from_diffusers
 
@@ -158,17 +158,7 @@ def _source(
         from unstir.interop import read_weights
 
         return read_weights(weights, process=process, device=device)
-    from unstir.cli.given import untrained_field
-
     return untrained_field(exact, local, process, device)
-
-
-def _run(path: Path, device: str) -> Run:
-    from unstir.run import load
-
-    opened = load(path, device=device)
-    say_passed_over(opened)
-    return opened
 
 
 def _interval(text: str) -> tuple[float, float]:
@@ -183,15 +173,10 @@ def _interval(text: str) -> tuple[float, float]:
 
 def _given(source: str, n: int | None, opened: Source) -> Tensor:
     """The first `n` items to start from, in the data's units."""
-    from unstir.data import load as load_data
-    from unstir.data import recoded
-    from unstir.run import Run
-    from unstir.train.source import as_read
+    from unstir.cli.given import as_seen
+    from unstir.data import load
 
-    given, info = load_data(source), opened.info
-    if isinstance(opened, Run):
-        given = as_read(given, opened.config)
-    values = recoded(given, info.columns, info.categories).values
+    values, info = as_seen(opened, load(source)).values, opened.info
     if tuple(values.shape[1:]) != info.shape:
         raise InputError(f"from {source}: has items of {tuple(values.shape[1:])}, the run of {info.shape}")
     if n is not None and n > len(values):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unstir.cli.console import err, out, print_json, say, say_passed_over
-from unstir.cli.options import Json, Seed
+from unstir.cli.console import err, out, print_json, say
+from unstir.cli.options import Device, First, Json, RunFolder, Seed
 from unstir.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ _NAMED = 8
 
 
 def score(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    run: RunFolder,
     data: Annotated[
         str | None, typer.Option(help="What is to be scored; the held-out data among themselves without.")
     ] = None,
-    n: Annotated[int | None, typer.Option("-n", "--number", min=1, help="The first so many only.")] = None,
+    n: First = None,
     reference: Annotated[
         str | None, typer.Option(help="Usual items to compare with; the run's held-out data without.")
     ] = None,
@@ -37,19 +37,17 @@ def score(
     levels: Annotated[int, typer.Option(min=1, help="Times of the process that are looked at.")] = 10,
     draws: Annotated[int, typer.Option(min=1, help="Draws of noise at each.")] = 4,
     seed: Seed = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Score how unusual items are for a run, against data it was not trained on."""
     from unstir.bars import items_bar
-    from unstir.cli.given import given_items
-    from unstir.run import load
+    from unstir.cli.given import given_items, open_run
     from unstir.scoring import score as scored
 
     if target is not None:
         _check_target(target)
-    opened = load(run, device=device)
-    say_passed_over(opened)
+    opened = open_run(run, device)
     if target is not None and target.suffix.lower() == ".png" and opened.info.kind != "image":
         raise InputError(f"out {target}: a picture is of images; give .csv or .npz")
     usual = given_items(opened, reference, name="reference")

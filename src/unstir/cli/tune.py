@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from unstir.cli.console import err, out, print_json, say, say_passed_over
-from unstir.cli.options import Json, Seed, SolverName
+from unstir.cli.console import err, out, print_json, say
+from unstir.cli.options import Device, Json, Seed, SolverName
 
 
 def tune(
@@ -20,18 +20,17 @@ def tune(
     ] = 64,
     rounds: Annotated[int, typer.Option(min=0, help="Of improvement, at most.")] = 4,
     seed: Seed = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Find better time steps for a trained run, and keep them with it."""
     from dataclasses import asdict
 
     from unstir.bars import tuning_bar
-    from unstir.run import load
+    from unstir.cli.given import open_run
     from unstir.tuning import FILE, tune_run
 
-    opened = load(run, device=device)
-    say_passed_over(opened)
+    opened = open_run(run, device)
     with tuning_bar(err) as watch:
         outcome = tune_run(
             opened, evaluations, solver=solver, priors=priors, rounds=rounds, seed=seed, watch=watch

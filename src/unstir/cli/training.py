@@ -1,0 +1,121 @@
+"""What `unstir train` and `unstir distill` share: a training, from its beginning to its pictures."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from unstir.cli.console import err, out, print_json, say
+from unstir.cli.tables import FEWEST, print_evaluation
+from unstir.errors import InputError
+
+if TYPE_CHECKING:
+    from unstir.measure import Evaluation, TextEvaluation
+    from unstir.run import Run
+    from unstir.train.session import Session
+
+
+def resumed(path: Path | None, given: dict[str, Any], config: Path | None = None) -> Session:
+    """The training in a run folder, to go on with.
+
+    Args:
+        path: the folder.
+        given: options, of which there must be none.
+        config: a file of options, likewise.
+
+    Raises:
+        InputError: no folder, options, or what `unstir.train.session.resume` refuses.
+    """
+    from unstir.train.session import resume
+
+    if path is None:
+        raise InputError("resume: say which run with --out RUN")
+    if given or config:
+        names = ", ".join([*given, *(["config"] if config else [])])
+        raise InputError(f"resume: the run's own config.yaml decides; leave out {names}")
+    session = resume(path)
+    for passed in session.passed_over:
+        say(f"passed over {passed}")
+    say(f"going on at step {session.trainer.step}")
+    return session
+
+
+def train_through(session: Session, *, as_json: bool) -> None:
+    """Train to the end, draw samples, compare them with the data, and say where everything lies.
+
+    Raises:
+        typer.Exit: 130, where Ctrl-C stopped it.
+    """
+    from unstir.bars import sampling_bar, show_training
+    from unstir.evaluation import compare
+    from unstir.gallery import write_gallery
+    from unstir.run import load
+    from unstir.train.machine import using_threads
+    from unstir.train.session import training
+
+    config, trainer = session.config, session.trainer
+    _announce(session)
+    show_training(training(session), config.batch, config.minutes, err)
+    if not trainer.budget.done(trainer.step):
+        say(
+            f"step {trainer.step} and all before are kept. Go on with: "
+            f"unstir train --resume --out {shlex.quote(str(session.path))}"
+        )
+        raise typer.Exit(130)
+    run = load(session.path, device=config.device)
+    n = max(64, min(len(session.heldout), 500))
+    share = -(-n // trainer.cluster.size)
+    with using_threads(config.threads), sampling_bar(share, err) as watch:
+        samples = trainer.cluster.drawn(
+            n, lambda low, high: run.sample(high - low, seed=config.seed, first=low, watch=watch)
+        )
+    if samples is None:
+        return  # the first process has them all
+    enough = min(len(session.heldout), len(session.train)) >= FEWEST
+    train, heldout = run.seen(session.train), run.seen(session.heldout)
+    evaluation = compare(samples, train, heldout) if enough else None
+    made = write_gallery(run, train, samples, evaluation)
+    if as_json:
+        figures = None if evaluation is None else evaluation.to_dict()
+        print_json({
+            "run": str(run.path), "step": run.step, "skipped": trainer.skipped, "evaluation": figures
+        })  # fmt: skip
+    else:
+        _print(run, trainer.skipped, evaluation, made)
+
+
+def _announce(session: Session) -> None:
+    config, trainer = session.config, session.trainer
+    parameters = sum(p.numel() for p in trainer.field.parameters())
+    for passed in session.train.skipped:
+        say(f"passed over {passed}")
+    budget = f"{config.minutes:g} min" if config.minutes else f"{config.steps} steps"
+    say(
+        (config.process, "bold"),
+        " on ",
+        (session.train.name, "bold"),
+        f": {len(trainer.data):,} items of {'×'.join(map(str, session.info.shape))}, "
+        f"{len(session.heldout):,} held out; {config.network} of {parameters:,} parameters, "
+        f"{config.precision} on {trainer.data.device}; {budget}",
+    )
+
+
+def _print(
+    run: Run, skipped: int, evaluation: Evaluation | TextEvaluation | None, made: Sequence[Path]
+) -> None:
+    if evaluation is not None:
+        print_evaluation(evaluation)
+    if skipped:
+        what = "they had no finite gradient, or one far above the usual"
+        say(f"passed over {skipped:,} of {run.step:,} steps: {what}")
+    say("", console=out)
+    say(f"run     {run.path} ({run.step:,} steps)", console=out)
+    for path in made:
+        if path.suffix == ".png":
+            say("open    ", (str(path), "bold"), console=out)
+    more = "more" + made[-1].suffix
+    say(f"next    unstir sample {shlex.quote(str(run.path))} -n 64 --out {more}", console=out)
