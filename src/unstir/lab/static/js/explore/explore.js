@@ -2,6 +2,7 @@
 
 import { fill, h } from "../dom.js";
 import { processTitle } from "../names.js";
+import { Trouble } from "../trouble.js";
 import { register } from "../views.js";
 import { DataChooser } from "./data.js";
 import { DrawPad, HALF } from "./drawpad.js";
@@ -21,7 +22,7 @@ class Explorer {
    */
   constructor(root, context) {
     this.context = context;
-    this.error = h("p", { class: "trouble", role: "alert", hidden: true });
+    this.trouble = new Trouble();
     this.stage = h("div", { class: "stage" });
     /** @type {Experiment[]} */
     this.experiments = [];
@@ -35,7 +36,7 @@ class Explorer {
       onclick: () => this.widen(!this.frame.hasAttribute("data-wide")) });
     this.frame = h("div", { class: "explore" },
       h("aside", { class: "margin", "aria-label": "Data and physics" }, ...this.choosers.map((one) => one.root)),
-      h("section", { class: "figure", "aria-label": "Figure" }, this.error, this.stage), this.handle);
+      h("section", { class: "figure", "aria-label": "Figure" }, this.trouble.root, this.stage), this.handle);
     fill(root, this.frame);
     this.arrange();
     this.offs = [
@@ -64,7 +65,7 @@ class Explorer {
       this.experiments.push(new Experiment(this.context, {
         suffix: second ? "-2" : "",
         process: second ? (state) => state.compare : (state) => state.process,
-        onError: (message) => this.trouble(message),
+        onError: (message) => this.trouble.say(message),
       }));
     }
     this.stage.classList.toggle("two", wanted === 2);
@@ -91,7 +92,7 @@ class Explorer {
       one.panels.backward.follow = letter === "b" ? Number(index) : -1;
     }
     if (first || PATH_KEYS.some((key) => changed.has(key))) {
-      this.trouble("");
+      this.trouble.say("");
       for (const one of this.experiments) one.ask();
     } else if (changed.has("layers")) {
       for (const one of this.experiments) {
@@ -100,12 +101,6 @@ class Explorer {
       }
     }
     this.experiments.forEach((one) => one.draw(this.context.player.position));
-  }
-
-  /** @param {string} message "" where all is well */
-  trouble(message) {
-    this.error.hidden = !message;
-    this.error.textContent = message;
   }
 
   drawOwn() {

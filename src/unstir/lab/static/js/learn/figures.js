@@ -4,6 +4,7 @@ import { h } from "../dom.js";
 import { Panel } from "../explore/panel.js";
 import { Path } from "../explore/path.js";
 import { processTitle } from "../names.js";
+import { Figure } from "../topics/figure.js";
 import { axes, curve, short, words } from "../topics/plot.js";
 import { Plate } from "../topics/plate.js";
 import { mosaic } from "./mosaic.js";
@@ -13,34 +14,23 @@ import { mosaic } from "./mosaic.js";
 /** @typedef {import("../types.js").NumberArray} NumberArray */
 
 /** Real digits on the left, and on the right images of an assumed law. */
-export class AssumeFigure {
+export class AssumeFigure extends Figure {
   /** @param {Context} context @param {string} slot @param {() => void} [onAnswer] */
   constructor(context, slot, onAnswer) {
-    this.context = context;
-    this.slot = slot;
-    this.onAnswer = onAnswer;
+    super(context, slot, "Digits, real and assumed", { onAnswer });
     this.axes = 0;
-    /** @type {Frame|null} */
-    this.frame = null;
-    this.plate = new Plate(context.palette, "Digits, real and assumed", (...given) => this.paint(...given));
-    this.root = this.plate.root;
   }
 
   /** @param {number} [count] of axes */
   ask(count = this.axes) {
     this.axes = count;
-    this.context.link.request(this.slot, "assume", { axes: count, n: 25 }, (frame) => {
-      this.frame = frame;
-      this.plate.redraw();
-      this.onAnswer?.();
-    });
+    this.context.link.request(this.slot, "assume", { axes: count, n: 25 }, (frame) => this.take(frame));
   }
 
-  /** @param {CanvasRenderingContext2D} pen @param {number} width @param {number} height */
-  paint(pen, width, height) {
-    if (!this.frame) return;
+  /** @param {CanvasRenderingContext2D} pen @param {number} width @param {number} height @param {Frame} frame */
+  show(pen, width, height, frame) {
     const { palette } = this.context;
-    const { real, images } = this.frame.arrays;
+    const { real, images } = frame.arrays;
     const side = Math.min((width - 60) / 2, height - 56);
     for (const [array, left, text] of /** @type {[NumberArray, number, string][]} */ ([
       [real, width / 2 - side - 14, "real digits"],
@@ -50,10 +40,6 @@ export class AssumeFigure {
       words(pen, text, left + side / 2, 22, { colour: palette.colours.soft, align: "center", font: "13px system-ui, sans-serif" });
     }
     this.plate.say(`Real digits, and images of a Gaussian law that knows ${this.axes} axes`);
-  }
-
-  destroy() {
-    this.plate.destroy();
   }
 }
 
@@ -107,35 +93,24 @@ export class PathFigure {
 }
 
 /** How far noise reaches: the share of particles beyond each distance, beside Gauss's. */
-export class TailsFigure {
+export class TailsFigure extends Figure {
   /** @param {Context} context @param {string} slot @param {() => void} [onAnswer] */
   constructor(context, slot, onAnswer) {
-    this.context = context;
-    this.slot = slot;
-    this.onAnswer = onAnswer;
-    /** @type {Frame|null} */
-    this.frame = null;
+    super(context, slot, "How far the noise reaches", { onAnswer });
     this.process = "poisson:D=1";
-    this.plate = new Plate(context.palette, "How far the noise reaches", (...given) => this.paint(...given));
-    this.root = this.plate.root;
   }
 
   /** @param {string} [process] */
   ask(process = this.process) {
     this.process = process;
-    this.context.link.request(this.slot, "tails", { process }, (frame) => {
-      this.frame = frame;
-      this.plate.redraw();
-      this.onAnswer?.();
-    });
+    this.context.link.request(this.slot, "tails", { process }, (frame) => this.take(frame));
   }
 
-  /** @param {CanvasRenderingContext2D} pen @param {number} width @param {number} height */
-  paint(pen, width, height) {
-    if (!this.frame) return;
+  /** @param {CanvasRenderingContext2D} pen @param {number} width @param {number} height @param {Frame} frame */
+  show(pen, width, height, frame) {
     const { palette } = this.context;
-    const { r, own, gauss } = this.frame.arrays;
-    const { at, share, normal } = this.frame.header;
+    const { r, own, gauss } = frame.arrays;
+    const { at, share, normal } = frame.header;
     const box = axes(pen, width, height, { x: [0.4, 300], y: [1e-6, 2], logX: true, logY: true, xTicks: [1, 4, 10, 100],
       yTicks: [1, 1e-2, 1e-4, 1e-6], xLabel: "distance, in widths", yLabel: "share of the particles beyond", grid: true }, palette);
     pen.strokeStyle = palette.rgba("ink", 0.25);
@@ -149,10 +124,6 @@ export class TailsFigure {
     curve(pen, box, r.data, own.data, { colour: palette.colours.warm, width: 2.2 });
     words(pen, "Gauss", box.x(3.4), box.y(3e-5), { colour: palette.colours.soft, align: "right" });
     this.plate.say(`Beyond four widths: ${short(100 * share)} % of the particles, ${short(100 * normal)} % under Gauss`);
-  }
-
-  destroy() {
-    this.plate.destroy();
   }
 }
 

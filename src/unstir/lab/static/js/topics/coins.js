@@ -4,6 +4,7 @@ import { fill, h } from "../dom.js";
 import { slider } from "../slider.js";
 import { setTrack } from "../timeline.js";
 import { register } from "../views.js";
+import { following } from "./figure.js";
 import { axes, curve, words } from "./plot.js";
 import { Plate, among, blended, row } from "./plate.js";
 
@@ -202,20 +203,6 @@ register({
       backward.set({ coins, rows, peaks, seed });
     };
     update();
-    const draw = () => {
-      forward.draw(player.position);
-      backward.draw(player.position);
-    };
-    draw();
-    const off = player.subscribe(draw);
-    return {
-      update,
-      pictures: () => [...forward.pictures(), ...backward.pictures()],
-      destroy: () => {
-        off();
-        forward.destroy();
-        backward.destroy();
-      },
-    };
+    return following(player, [forward, backward], update);
   },
 });

@@ -5,40 +5,31 @@ import { fill, h } from "../dom.js";
 import { DataChooser } from "../explore/data.js";
 import { slider } from "../slider.js";
 import { setTrack } from "../timeline.js";
+import { Trouble } from "../trouble.js";
 import { register } from "../views.js";
+import { MovedFigure, following } from "./figure.js";
 import { short, words } from "./plot.js";
-import { Plate, among } from "./plate.js";
+import { among } from "./plate.js";
 import { Space } from "./space.js";
 
 /** @typedef {import("../types.js").Context} Context */
 /** @typedef {import("../types.js").Frame} Frame */
 /** @typedef {{data: import("../types.js").DataSpec, radius: number, lines: number, seed: number}} Options */
 
-export class DomeFigure {
+/** @extends {MovedFigure<Options>} */
+export class DomeFigure extends MovedFigure {
   /**
    * @param {Context} context
    * @param {string} slot
-   * @param {{onError?: (message: string) => void, onAnswer?: (frame: Frame) => void}} [hooks]
+   * @param {import("./figure.js").Hooks} [hooks]
    */
-  constructor(context, slot, { onError, onAnswer } = {}) {
-    this.context = context;
-    this.slot = slot;
-    this.onError = onError;
-    this.onAnswer = onAnswer;
-    this.position = 0;
-    /** @type {1|-1} lines up, or down */
-    this.direction = 1;
+  constructor(context, slot, hooks) {
+    super(context, slot, "hemisphere", "Field lines between charges and a dome", { ...hooks, kind: "dome" });
     this.flux = false;
     this.lines = true;
-    /** @type {Options|null} */
-    this.options = null;
-    /** @type {Frame|null} */
-    this.frame = null;
-    this.plate = new Plate(context.palette, "Field lines between charges and a dome", (...given) => this.paint(...given), "dome");
     this.plate.root.setAttribute("role", "application");
     this.plate.root.setAttribute("aria-roledescription", "three-dimensional figure, turned by the arrow keys");
     this.space = new Space(this.plate.root, () => this.plate.redraw());
-    this.root = this.plate.root;
     /** The line that is followed, or −1. */
     this.follow = -1;
     /** @type {import("./space.js").Seen[]} where the beads are */
@@ -63,23 +54,6 @@ export class DomeFigure {
     this.plate.redraw();
   }
 
-  /** @param {Options} options */
-  set(options) {
-    if (JSON.stringify(options) === JSON.stringify(this.options)) return;
-    this.options = options;
-    this.plate.wait(true);
-    this.context.link.request(this.slot, "hemisphere", options, (frame) => {
-      this.frame = frame;
-      if (frame.header.done) this.plate.wait(false);
-      this.onError?.("");
-      this.onAnswer?.(frame);
-      this.plate.redraw();
-    }, (message) => {
-      this.plate.wait(false);
-      this.onError?.(message);
-    });
-  }
-
   /**
    * @param {number} position 0 at the charges, 1 at the dome
    * @param {1|-1} [direction]
@@ -88,17 +62,14 @@ export class DomeFigure {
     if (direction === this.direction && Math.abs(position - this.position) > 1e-6 && !this.space.held && !this.context.player.calm.matches) {
       this.space.turn += 0.0016;
     }
-    this.position = position;
-    this.direction = direction;
-    this.plate.redraw();
+    super.draw(position, direction);
   }
 
-  /** @param {CanvasRenderingContext2D} pen @param {number} width @param {number} height */
-  paint(pen, width, height) {
-    if (!this.frame) return;
+  /** @param {CanvasRenderingContext2D} pen @param {number} width @param {number} height @param {Frame} frame */
+  show(pen, width, height, frame) {
     const { palette } = this.context;
-    const { radius, uneven } = this.frame.header;
-    const { charges, up, down, dome, flux } = this.frame.arrays;
+    const { radius, uneven } = frame.header;
+    const { charges, up, down, dome, flux } = frame.arrays;
     const unit = Math.min(width * 0.44, height * 0.56) / radius;
     const see = this.space.view(width / 2, height * 0.66, unit, radius);
     this.shell(pen, see, radius, true);
@@ -193,14 +164,6 @@ export class DomeFigure {
       pen.fill();
     }
   }
-
-  pictures() {
-    return [[this.plate.canvas]];
-  }
-
-  destroy() {
-    this.plate.destroy();
-  }
 }
 
 /**
@@ -235,11 +198,8 @@ register({
   player: true,
   mount: (root, context) => {
     const { store, player } = context;
-    const trouble = h("p", { class: "trouble", role: "alert", hidden: true });
-    const figure = new DomeFigure(context, "dome", { onError: (message) => {
-      trouble.hidden = !message;
-      trouble.textContent = message;
-    } });
+    const trouble = new Trouble();
+    const figure = new DomeFigure(context, "dome", { onError: (message) => trouble.say(message) });
     const data = new DataChooser(context, () => store.set({ scene: "explore" }));
     const radius = slider({ label: [h("span", { class: "symbol" }, "R"), " radius of the dome"], low: 1.5, high: 24, log: true, value: 3,
       onChange: (value) => store.setExtra({ R: String(value) }) });
@@ -254,7 +214,7 @@ register({
           h("p", { class: "quiet" }, "Turn it with the mouse or the arrow keys; + and − come nearer and go. Follow one line by a click on its bead, or by N.")),
         data.root,
         h("section", { class: "block" }, h("h3", {}, "The dome"), radius.root, lines.root, layers.root)),
-      h("section", { class: "figure", "aria-label": "Figure" }, trouble, figure.root)));
+      h("section", { class: "figure", "aria-label": "Figure" }, trouble.root, figure.root)));
     const within = (/** @type {string|undefined} */ text, /** @type {number} */ low, /** @type {number} */ high, /** @type {number} */ usual) => {
       const value = Number(text ?? NaN);
       return Number.isFinite(value) ? Math.min(high, Math.max(low, value)) : usual;
@@ -273,9 +233,6 @@ register({
     };
     update(store.get(), new Set(["first"]));
     setTrack([], (position) => `${Math.round(100 * position)} % of the way up`);
-    const draw = () => figure.draw(player.position, player.direction);
-    draw();
-    const off = player.subscribe(draw);
-    return { update, pictures: () => figure.pictures(), destroy: () => { off(); figure.destroy(); } };
+    return following(player, [figure], update);
   },
 });

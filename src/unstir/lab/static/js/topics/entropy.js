@@ -5,51 +5,32 @@ import { DataChooser } from "../explore/data.js";
 import { PhysicsChooser } from "../explore/physics.js";
 import { processTitle } from "../names.js";
 import { setTrack } from "../timeline.js";
+import { Trouble } from "../trouble.js";
 import { register } from "../views.js";
+import { MovedFigure, following } from "./figure.js";
 import { axes, curve, dots, words } from "./plot.js";
-import { Plate, among } from "./plate.js";
+import { among } from "./plate.js";
 
 /** @typedef {import("../types.js").Context} Context */
 /** @typedef {import("../types.js").Frame} Frame */
 /** @typedef {{data: import("../types.js").DataSpec, process: string, seed: number}} Options */
 
-export class EntropyFigure {
+/** @extends {MovedFigure<Options>} */
+export class EntropyFigure extends MovedFigure {
   /**
    * @param {Context} context
    * @param {string} slot
-   * @param {{onError?: (message: string) => void}} [hooks]
+   * @param {import("./figure.js").Hooks} [hooks]
    */
-  constructor(context, slot, { onError } = {}) {
-    this.context = context;
-    this.slot = slot;
-    this.onError = onError;
-    this.position = 0;
-    /** @type {1|-1} */
-    this.direction = 1;
-    /** @type {Options|null} */
-    this.options = null;
-    /** @type {Frame|null} */
-    this.frame = null;
-    this.plate = new Plate(context.palette, "The entropy over time", (...given) => this.paint(...given));
-    this.root = this.plate.root;
+  constructor(context, slot, hooks) {
+    super(context, slot, "entropy", "The entropy over time", hooks);
   }
 
-  /** @param {Options} options */
-  set(options) {
-    if (JSON.stringify(options) === JSON.stringify(this.options)) return;
-    this.options = options;
-    this.plate.wait(true);
-    this.context.link.request(this.slot, "entropy", options, (frame) => {
-      this.frame = frame;
-      if (frame.header.done) this.plate.wait(false);
-      this.onError?.("");
-      this.plate.redraw();
-    }, (message) => {
-      this.frame = null;
-      this.plate.wait(false);
-      this.plate.redraw();
-      this.onError?.(message);
-    });
+  /** @param {string} message */
+  fail(message) {
+    this.frame = null;
+    this.plate.redraw();
+    super.fail(message);
   }
 
   /** Bits at a position by the exact curve, else by the forward draws. @param {number} position */
@@ -61,18 +42,10 @@ export class EntropyFigure {
     return values[frame] * (1 - share) + values[next] * share;
   }
 
-  /** @param {number} position @param {1|-1} [direction] */
-  draw(position, direction = this.direction) {
-    this.position = position;
-    this.direction = direction;
-    this.plate.redraw();
-  }
-
-  /** @param {CanvasRenderingContext2D} pen @param {number} width @param {number} height */
-  paint(pen, width, height) {
-    if (!this.frame) return;
+  /** @param {CanvasRenderingContext2D} pen @param {number} width @param {number} height @param {Frame} frame */
+  show(pen, width, height, frame) {
     const { palette } = this.context;
-    const { exact, error, forward, backward } = this.frame.arrays;
+    const { exact, error, forward, backward } = frame.arrays;
     const count = forward.data.length;
     const place = (/** @type {number} */ n) => Array.from({ length: n }, (_, i) => i / (n - 1));
     const all = [...forward.data, ...backward.data, ...(exact?.data ?? [])].filter(Number.isFinite);
@@ -116,14 +89,6 @@ export class EntropyFigure {
     words(pen, `${now.toFixed(2).replace("-", "−")} bits`, x + (right ? 12 : -12), y + (right ? 16 : -14), { colour: palette.colours.ink, align: right ? "left" : "right", font: "600 14px system-ui, sans-serif" });
     this.plate.say(`Entropy of ${processTitle(this.options?.process ?? "")}: from ${low.toFixed(1)} bits at the data to ${high.toFixed(1)} at the prior; here ${now.toFixed(1)}`);
   }
-
-  pictures() {
-    return [[this.plate.canvas]];
-  }
-
-  destroy() {
-    this.plate.destroy();
-  }
 }
 
 register({
@@ -133,10 +98,9 @@ register({
   fits: (state) => !("images" in state.data),
   mount: (root, context) => {
     const { store, player } = context;
-    const trouble = h("p", { class: "trouble", role: "alert", hidden: true });
+    const trouble = new Trouble();
     const figure = new EntropyFigure(context, "entropy", { onError: (message) => {
-      trouble.hidden = !message;
-      trouble.textContent = message;
+      trouble.say(message);
       setTrack([], (position) => (Number.isFinite(figure.bitsAt(position)) ? `${figure.bitsAt(position).toFixed(1)} bits` : `${Math.round(100 * position)} %`));
     } });
     const data = new DataChooser(context, () => store.set({ scene: "explore" }));
@@ -147,7 +111,7 @@ register({
           h("p", { class: "prose" }, "Forward, entropy rises. Backward, the field undoes what time has done, and entropy falls along the very same curve. Nothing is broken: the field knows the data, and pays for each bit with what it knows.")),
         data.root, physics.root,
         h("p", { class: "quiet" }, "Line: −E log₂ p of the exact mixture, with two standard errors. Dots: from particles alone, by the distances to their neighbours, which see nothing finer than particles lie apart.")),
-      h("section", { class: "figure", "aria-label": "Figure" }, trouble, figure.root)));
+      h("section", { class: "figure", "aria-label": "Figure" }, trouble.root, figure.root)));
     /** @param {import("../types.js").State} state @param {Set<string>} changed */
     const update = (state, changed) => {
       data.update(state, changed);
@@ -155,9 +119,6 @@ register({
       figure.set({ data: state.data, process: state.process, seed: state.seed });
     };
     update(store.get(), new Set(["first"]));
-    const draw = () => figure.draw(player.position, player.direction);
-    draw();
-    const off = player.subscribe(draw);
-    return { update, pictures: () => figure.pictures(), destroy: () => { off(); figure.destroy(); } };
+    return following(player, [figure], update);
   },
 });

@@ -5,6 +5,7 @@ import { fill, h } from "../dom.js";
 import { slider } from "../slider.js";
 import { setTrack } from "../timeline.js";
 import { register } from "../views.js";
+import { following } from "./figure.js";
 import { axes, short } from "./plot.js";
 import { Plate, among, blended, row } from "./plate.js";
 
@@ -314,8 +315,6 @@ register({
     };
     update();
     setTrack([], (position) => `blurred over ${short(100 * figure.widthAt(position))} % of the rod`);
-    figure.draw(player.position);
-    const off = player.subscribe(() => figure.draw(player.position));
-    return { update, pictures: () => figure.pictures(), destroy: () => { off(); figure.destroy(); } };
+    return following(player, [figure], update);
   },
 });

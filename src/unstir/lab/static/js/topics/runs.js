@@ -7,6 +7,7 @@ import { mosaic } from "../learn/mosaic.js";
 import { processTitle } from "../names.js";
 import { slider } from "../slider.js";
 import { setTrack } from "../timeline.js";
+import { Trouble } from "../trouble.js";
 import { register } from "../views.js";
 import { words } from "./plot.js";
 import { Plate } from "./plate.js";
@@ -179,8 +180,8 @@ class Runs {
   /** @param {HTMLElement} root @param {Context} context */
   constructor(root, context) {
     this.context = context;
-    this.trouble = h("p", { class: "trouble", role: "alert", hidden: true });
-    this.birth = new Birth(context, (message) => this.tell(message));
+    this.trouble = new Trouble();
+    this.birth = new Birth(context, (message) => this.trouble.say(message));
     this.choices = h("section", { class: "block" });
     this.about = h("p", { class: "quiet" });
     this.asked = "";
@@ -196,7 +197,7 @@ class Runs {
             h("p", {}, "A run is a network that has been trained on data of yours. Train one, and open the lab with its folder:"),
             h("pre", { class: "code" }, "unstir train --data digits --minutes 1 --out runs/digits\nunstir lab --runs runs"))),
         this.choices),
-      h("section", { class: "figure", "aria-label": "Figure" }, this.trouble, this.birth.root)));
+      h("section", { class: "figure", "aria-label": "Figure" }, this.trouble.root, this.birth.root)));
     setTrack([], (position) => `${Math.round(100 * (1 - position))} % of the way from noise`);
     this.off = context.player.subscribe((player) => this.birth.draw(player.position));
     this.update();
@@ -205,12 +206,6 @@ class Runs {
   /** @param {Record<string, string|null>} patch */
   set(patch) {
     this.context.store.setExtra(patch);
-  }
-
-  /** @param {string} message */
-  tell(message) {
-    this.trouble.hidden = !message;
-    this.trouble.textContent = message;
   }
 
   update() {
@@ -222,7 +217,7 @@ class Runs {
     if (this.told !== run) {
       this.told = run;
       fill(this.choices);
-      link.request("run", "run", { run }, ({ header }) => this.offer(header), (message) => this.tell(message));
+      link.request("run", "run", { run }, ({ header }) => this.offer(header), (message) => this.trouble.say(message));
     }
     const wanted = JSON.stringify([run, extra.label, extra.way, extra.count, extra.guide, extra.seen, extra.item, extra.lot]);
     if (wanted === this.asked) return;
