@@ -23,7 +23,8 @@ def extension(name: str) -> ModuleType:
 def test_links_out_of_the_docs_lead_to_pages(tmp_path: Path) -> None:
     docs = tmp_path / "docs"
     (docs / "site").mkdir(parents=True)
-    for file in ("docs/data.md", "docs/site/changelog.md", "CHANGELOG.md", "docs/site/bench.md", "setup.py"):
+    log = "docs/site/changelog.md"
+    for file in ("docs/data.md", log, "CHANGELOG.md", "docs/site/bench.md", "setup.py", "notes"):
         (tmp_path / file).touch()
     pages = {tmp_path / "CHANGELOG.md": docs / "site" / "changelog.md"}
     turned = extension("outside").turned
@@ -34,9 +35,11 @@ def test_links_out_of_the_docs_lead_to_pages(tmp_path: Path) -> None:
 
     page = "docs/data.md"
     assert on("[c](../CHANGELOG.md#one)", page, page) == "[c](site/changelog.md#one)"
-    assert on("[code](../setup.py) and [here](#x)", page, page) == "code and [here](#x)"
-    assert on("[d](docs/data.md)", "CHANGELOG.md", "docs/site/changelog.md") == "[d](../data.md)"
-    assert on("![](docs/data.md)", "CHANGELOG.md", "docs/site/changelog.md") == "![](../data.md)"
+    assert on("[notes](../notes) and [here](#x)", page, page) == "notes and [here](#x)"
+    assert on("[`s`](../setup.py)", page, page) == '<a href="files/setup.html">`s`</a>'
+    assert on("[s](setup.py)", "CHANGELOG.md", log) == '<a href="../files/setup.html">s</a>'
+    assert on("[d](docs/data.md)", "CHANGELOG.md", log) == "[d](../data.md)"
+    assert on("![](docs/data.md)", "CHANGELOG.md", log) == "![](../data.md)"
     code = "```text\n[c](../CHANGELOG.md)\n```\n"
     assert on(code, page, page) == code
 
