@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -11,13 +13,32 @@ from torch import Tensor
 from unstir.measure.certificates.check import Check
 
 
-class Case(ABC):
-    """A process with data whose field and density are exact. Cheap to make: work waits for `measure`."""
+class Named(Protocol):
+    """What has a name: a process, or a PDE."""
 
     @property
-    @abstractmethod
+    def name(self) -> str:
+        """As in `unstir processes`."""
+        ...
+
+
+P = TypeVar("P", bound=Named)
+
+
+@dataclass(frozen=True)
+class Case(ABC, Generic[P]):
+    """A process with data whose field and density are exact. Cheap to make: work waits for `measure`.
+
+    Attributes:
+        process: that is checked.
+    """
+
+    process: P
+
+    @property
     def name(self) -> str:
         """The process's own."""
+        return self.process.name
 
     @abstractmethod
     def checks(self) -> Iterator[Check]:

@@ -20,7 +20,7 @@ from unstir.physics.kinds import nearest
 from unstir.physics.pde import PDE
 
 # A new family is a new file and a line here.
-_CASES: dict[type[object], Callable[[Any], Case]] = {
+_CASES: dict[type[object], Callable[[Any], Case[Any]]] = {
     LinearProcess: LinearCase.of,
     Pfgm: pfgm_case,
     LangevinProcess: LangevinCase,
@@ -32,7 +32,7 @@ _CASES: dict[type[object], Callable[[Any], Case]] = {
 }
 
 
-def case_of(process: object) -> Case | None:
+def case_of(process: object) -> Case[Any] | None:
     """The case of a process, or None where no family brings one."""
     kind = nearest(_CASES, process)
     return None if kind is None else kind(process)

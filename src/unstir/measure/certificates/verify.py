@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from unstir import spec
 from unstir.errors import InputError
@@ -46,7 +47,7 @@ def verify(names: Sequence[str | Process | PDE] = ()) -> Iterator[Certificate]:
         yield question.answer()
 
 
-def _cases(names: Sequence[str | Process | PDE]) -> list[Case]:
+def _cases(names: Sequence[str | Process | PDE]) -> list[Case[Any]]:
     if not names:
         every = [*(parse(entry.name) for entry in entries()), *(pde(row, dimension=1) for row in ROWS)]
         return [case for case in map(case_of, every) if case is not None]

@@ -40,18 +40,8 @@ class Walk(SameLaw):
 
 
 @dataclass(frozen=True)
-class BridgeCase(Case):
-    """Pairs of points in the plane, jointly Gaussian.
-
-    Attributes:
-        process: a bridge.
-    """
-
-    process: Bridge
-
-    @property
-    def name(self) -> str:
-        return self.process.name
+class BridgeCase(Case[Bridge]):
+    """Pairs of points in the plane, jointly Gaussian."""
 
     @cached_property
     def mean(self) -> Tensor:

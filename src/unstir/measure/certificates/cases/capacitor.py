@@ -37,24 +37,14 @@ _WHEN = 0.3
 
 
 @dataclass(frozen=True)
-class CapacitorCase(Case):
-    """Three charges on one plate, four on the other, in the plane.
-
-    Attributes:
-        process: a capacitor; its far plate is replaced.
-    """
-
-    process: Capacitor
+class CapacitorCase(Case[Capacitor]):
+    """Three charges on one plate, four on the other, in the plane."""
 
     @classmethod
     def of(cls, process: Capacitor) -> CapacitorCase:
         """With four points on the far plate."""
         far = torch.tensor([[0.7, -0.5], [-0.2, 0.6], [-0.5, -0.1], [0.0, 0.2]], dtype=torch.float64)
         return cls(process.prepared(far, far))
-
-    @property
-    def name(self) -> str:
-        return self.process.name
 
     @cached_property
     def near(self) -> Tensor:

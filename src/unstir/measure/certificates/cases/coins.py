@@ -11,7 +11,6 @@ that the entropy never falls.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +19,7 @@ import torch
 from torch import Tensor
 
 from unstir.fields import ExactCoins
+from unstir.flow.enumeration import all_rows
 from unstir.measure.certificates.case import Case, filled
 from unstir.measure.certificates.check import Check
 from unstir.measure.certificates.conservation import Balance
@@ -36,18 +36,8 @@ _TOSSED = 0.5  # of the clock, where particles are counted
 
 
 @dataclass(frozen=True)
-class CoinCase(Case):
-    """Up to three coins whose data are four items of unequal shares.
-
-    Attributes:
-        process: coins of any kind.
-    """
-
-    process: CoinProcess
-
-    @property
-    def name(self) -> str:
-        return self.process.name
+class CoinCase(Case[CoinProcess]):
+    """Up to three coins whose data are four items of unequal shares."""
 
     @cached_property
     def coins(self) -> int:
@@ -57,8 +47,7 @@ class CoinCase(Case):
     @cached_property
     def states(self) -> Tensor:
         """All that the coins can show together, `(states, coins)`."""
-        every = itertools.product(range(self.process.toss.symbols), repeat=self.coins)
-        return torch.tensor(list(every))
+        return all_rows(self.process.toss.symbols, (self.coins,))
 
     @cached_property
     def data(self) -> Tensor:
@@ -80,7 +69,7 @@ class CoinCase(Case):
     def fair(self, t: float) -> Tensor:
         """What the same tosses make of data that are all alike likely."""
         x = self.states
-        every = torch.tensor(list(itertools.product(range(self.process.states), repeat=self.coins)))
+        every = all_rows(self.process.states, (self.coins,))
         return self.process.log_kernel(x, every, filled(x, t)).exp().mean(1)
 
     def residual(self) -> float:

@@ -35,18 +35,8 @@ _LAST = 0.999  # at the end itself the law has atoms
 
 
 @dataclass(frozen=True)
-class KacCase(Case):
-    """Three unequal Gaussians on the line.
-
-    Attributes:
-        process: Kac flow.
-    """
-
-    process: Kac
-
-    @property
-    def name(self) -> str:
-        return self.process.name
+class KacCase(Case[Kac]):
+    """Three unequal Gaussians on the line."""
 
     @property
     def data(self) -> tuple[Tensor, Tensor, Tensor]:

@@ -33,18 +33,8 @@ _WHEN = 0.15  # of the clock: data and bath are both to be seen
 
 
 @dataclass(frozen=True)
-class LangevinCase(Case):
-    """A mixture in the plane; on the line, where particles are counted in position and velocity.
-
-    Attributes:
-        process: Langevin diffusion.
-    """
-
-    process: LangevinProcess
-
-    @property
-    def name(self) -> str:
-        return self.process.name
+class LangevinCase(Case[LangevinProcess]):
+    """A mixture in the plane; on the line, where particles are counted in position and velocity."""
 
     @cached_property
     def field(self) -> LangevinMixture:

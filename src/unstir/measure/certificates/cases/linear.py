@@ -55,14 +55,8 @@ class Blurred(Damping):
 
 
 @dataclass(frozen=True)
-class LinearCase(Case):
-    """A linear process with a mixture in the plane, or on a rod of two cells.
-
-    Attributes:
-        process: any linear one.
-    """
-
-    process: LinearProcess
+class LinearCase(Case[LinearProcess]):
+    """A linear process with a mixture in the plane, or on a rod of two cells."""
 
     @classmethod
     def of(cls, process: LinearProcess) -> LinearCase:
@@ -72,10 +66,6 @@ class LinearCase(Case):
         if not isinstance(prepared, LinearProcess):
             raise TypeError(f"process {process.name}: is no longer linear when it knows the data")
         return cls(prepared)
-
-    @property
-    def name(self) -> str:
-        return self.process.name
 
     @cached_property
     def field(self) -> MixtureField:

@@ -32,18 +32,8 @@ _FLAT = 5e-3  # of the density at t_max: a thousandth of the slowest mode is lef
 
 
 @dataclass(frozen=True)
-class PDECase(Case):
-    """A row of the table, or a user's dispersion relation.
-
-    Attributes:
-        process: the PDE.
-    """
-
-    process: PDE
-
-    @property
-    def name(self) -> str:
-        return self.process.name
+class PDECase(Case[PDE]):
+    """A row of the table, or a user's dispersion relation."""
 
     @cached_property
     def data(self) -> Tensor:
