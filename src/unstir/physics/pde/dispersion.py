@@ -69,6 +69,27 @@ class LinearRow(Row):
         return float(self.density(torch.zeros((), dtype=torch.float64), t))
 
 
+class Fading(LinearRow):
+    """Every mode fades at its own rate r, and none swings: ω = −ir, P = e^{−rt}."""
+
+    @abstractmethod
+    def rate(self, k: Tensor) -> Tensor:
+        """r(k) ≥ 0."""
+
+    def omega(self, k: Tensor) -> Tensor:
+        return -1j * self.rate(k)
+
+    def density(self, k: Tensor, t: float) -> Tensor:
+        return torch.exp(-self.rate(k) * t)
+
+
+class Conserving(LinearRow):
+    """No mass is born and none dies: S = 0."""
+
+    def source(self, k: Tensor, t: float) -> Tensor:
+        return torch.zeros_like(k)
+
+
 @dataclass(frozen=True)
 class Custom(LinearRow):
     """A law of a user's own, of first order in time: p = φ with p̂_t = Re e^{−iω(k)t} p̂_0.

@@ -23,11 +23,11 @@ from torch import Tensor
 
 from unstir.errors import InputError
 from unstir.physics.pde.box import Box
-from unstir.physics.pde.dispersion import LinearRow, Row, at_zero
+from unstir.physics.pde.dispersion import Conserving, Fading, LinearRow, Row, at_zero
 
 
 @dataclass(frozen=True)
-class Fractional(LinearRow):
+class Fractional(Fading, Conserving):
     """Fractional heat of order a: the steps of a Lévy walk; a = 2 is heat, a = 1 has Poisson's density."""
 
     a: float = 1.5
@@ -38,63 +38,45 @@ class Fractional(LinearRow):
     def __post_init__(self) -> None:
         _positive("a", self.a)
 
-    def omega(self, k: Tensor) -> Tensor:
-        return -1j * k**self.a
-
-    def density(self, k: Tensor, t: float) -> Tensor:
-        return torch.exp(-(k**self.a) * t)
+    def rate(self, k: Tensor) -> Tensor:
+        return k**self.a
 
     def potential(self, k: Tensor, t: float) -> Tensor:
         return self.density(k, t) * at_zero(k ** (self.a - 2), k, 0.0)
 
-    def source(self, k: Tensor, t: float) -> Tensor:
-        return torch.zeros_like(k)
-
 
 @dataclass(frozen=True)
-class Heat(LinearRow):
+class Heat(Fading, Conserving):
     """Diffusion."""
 
     name = "heat"
     equation = "φ_t = ∇²φ"
     hint = "it always generates"
 
-    def omega(self, k: Tensor) -> Tensor:
-        return -1j * k**2
-
-    def density(self, k: Tensor, t: float) -> Tensor:
-        return torch.exp(-(k**2) * t)
+    def rate(self, k: Tensor) -> Tensor:
+        return k**2
 
     def potential(self, k: Tensor, t: float) -> Tensor:
         return self.density(k, t)
 
-    def source(self, k: Tensor, t: float) -> Tensor:
-        return torch.zeros_like(k)
-
 
 @dataclass(frozen=True)
-class Poisson(LinearRow):
+class Poisson(Fading, Conserving):
     """Charges seen from the height t."""
 
     name = "poisson"
     equation = "φ_tt + ∇²φ = 0"
     hint = "it always generates"
 
-    def omega(self, k: Tensor) -> Tensor:
-        return -1j * k
-
-    def density(self, k: Tensor, t: float) -> Tensor:
-        return torch.exp(-k * t)
+    def rate(self, k: Tensor) -> Tensor:
+        return k
 
     def potential(self, k: Tensor, t: float) -> Tensor:
         return self.density(k, t) * at_zero(1 / k, k, 0.0)
 
-    def source(self, k: Tensor, t: float) -> Tensor:
-        return torch.zeros_like(k)
-
 
 @dataclass(frozen=True)
-class Screened(LinearRow):
+class Screened(Fading):
     """Yukawa: charges screened by a mass m; mass dies as e^{−mt}."""
 
     m: float = 1.0
@@ -105,20 +87,14 @@ class Screened(LinearRow):
     def __post_init__(self) -> None:
         _positive("m", self.m)
 
-    def omega(self, k: Tensor) -> Tensor:
-        return -1j * self._kappa(k)
-
-    def density(self, k: Tensor, t: float) -> Tensor:
-        return torch.exp(-self._kappa(k) * t)
+    def rate(self, k: Tensor) -> Tensor:
+        return torch.sqrt(k**2 + self.m**2)
 
     def potential(self, k: Tensor, t: float) -> Tensor:
-        return self.density(k, t) / self._kappa(k)
+        return self.density(k, t) / self.rate(k)
 
     def source(self, k: Tensor, t: float) -> Tensor:
         return -(self.m**2) * self.potential(k, t)
-
-    def _kappa(self, k: Tensor) -> Tensor:
-        return torch.sqrt(k**2 + self.m**2)
 
 
 @dataclass(frozen=True)
@@ -159,7 +135,7 @@ class Helmholtz(LinearRow):
 
 
 @dataclass(frozen=True)
-class DampedWave(LinearRow):
+class DampedWave(Conserving):
     """Waves of speed 1 with friction ε, from φ = 0 and φ_t = p_0: Kac's telegraph walk in one dimension."""
 
     epsilon: float = 50.0
@@ -187,9 +163,6 @@ class DampedWave(LinearRow):
         odd = 0.5 * (torch.exp(self._slow(k) * t) - torch.exp(-(gamma + self.epsilon) * t)) / safe
         return torch.where(small, t * torch.exp(torch.full_like(k, -self.epsilon * t)), odd.real)
 
-    def source(self, k: Tensor, t: float) -> Tensor:
-        return torch.zeros_like(k)
-
     def _gamma(self, k: Tensor) -> Tensor:
         return torch.sqrt((self.epsilon**2 - k**2).to(torch.complex128))
 
@@ -199,7 +172,7 @@ class DampedWave(LinearRow):
 
 
 @dataclass(frozen=True)
-class Wave(LinearRow):
+class Wave(Conserving):
     """Ideal waves: nothing decays."""
 
     name = "wave"
@@ -214,9 +187,6 @@ class Wave(LinearRow):
 
     def potential(self, k: Tensor, t: float) -> Tensor:
         return t * torch.sinc(k * t / torch.pi)
-
-    def source(self, k: Tensor, t: float) -> Tensor:
-        return torch.zeros_like(k)
 
 
 _KINK = 1e-8  # of the greatest density
