@@ -19,9 +19,9 @@ def ramp() -> Tensor:
 
 def test_two_levels_part_at_the_threshold() -> None:
     levels = Levels.fit(images([20, 220]), 2)
-    assert (levels.low, levels.high, levels.threshold) == (20, 220, 120)
+    assert (levels.low, levels.high) == (20, 220)
     binary = levels.to_model(ramp()).flatten()
-    assert torch.equal(binary, (torch.arange(256) > levels.threshold).long())
+    assert torch.equal(binary, (torch.arange(256) > 120).long())
     assert levels.to_data(torch.tensor([[0, 1]])).tolist() == [[20, 220]]
 
 

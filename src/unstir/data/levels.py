@@ -58,11 +58,6 @@ class Levels:
         low, high = int(dataset.values.min()), int(dataset.values.max())
         return cls(states, low, high) if low < high else cls(states)
 
-    @property
-    def threshold(self) -> float:
-        """The grey above which a pixel counts as the second level or a higher one."""
-        return self.low + (self.high - self.low) / (2 * (self.states - 1))
-
     def model_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         """The shape of one item in model units: the same."""
         return tuple(shape)

@@ -20,7 +20,6 @@ from unstir.data.limits import check_memory
 from unstir.data.wording import counted, quoted, reason, shown
 from unstir.errors import InputError
 
-PADDING = 0
 LONGEST_ITEM = 4096  # letters
 _LARGEST_CODE = 0x10FFFF
 
