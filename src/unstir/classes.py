@@ -67,6 +67,37 @@ def asked_classes(
     return torch.tensor([_number(one, names, counts) for one in each], dtype=torch.int64)
 
 
+def sample_classes(
+    asked: Asked | None,
+    names: Sequence[str],
+    counts: Sequence[int],
+    n: int,
+    *,
+    seed: int = 0,
+    first: int = 0,
+    drawn: bool = True,
+) -> Tensor | None:
+    """Class numbers `(n,)` as asked for, else drawn in the data's shares; None where no class is told.
+
+    Args:
+        asked: as in `asked_classes`, or None.
+        names: of the classes, in order of number; empty without labels.
+        counts: training items of each.
+        n: samples.
+        seed: of the samples.
+        first: index of the first.
+        drawn: whether a class is told that nobody asked for.
+
+    Raises:
+        InputError: as in `asked_classes`, or no samples at all.
+    """
+    if n < 1 or first < 0:
+        raise InputError(f"n={n}, first={first}: give n of 1 or more, first of 0 or more")
+    if asked is not None:
+        return asked_classes(asked, names, counts, n, first=first)
+    return drawn_classes(counts, n, seed=seed, first=first) if names and drawn else None
+
+
 def _several(asked: str, names: Sequence[str], counts: Sequence[int]) -> list[int]:
     if asked == ALL and ALL not in names:
         return [number for number, count in enumerate(counts) if count]

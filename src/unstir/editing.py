@@ -199,7 +199,7 @@ def vary(
     if walker.group(shape) > 1:
         raise InputError(f"solver {solver}: walks samples together; give one of fixed steps, such as heun")
     times = partial_times(_whole_times(source, walker, steps), strength)
-    device = _device(source)
+    device = source.device
     found = []
     for at in range(0, len(given), BATCH):
         part = given[at : at + BATCH]
@@ -240,7 +240,7 @@ def _begun(process: Any, items: Tensor, time: float, streams: Streams, *, fresh:
 
 
 def _encoded(source: Source, x: Tensor, labels: Tensor | None, steps: int) -> Tensor:
-    device = _device(source)
+    device = source.device
     parts = [
         encode(
             source.process, source.field, part.to(device), steps=steps, label=_part(labels, at, device)
@@ -253,7 +253,7 @@ def _encoded(source: Source, x: Tensor, labels: Tensor | None, steps: int) -> Te
 def _decoded(
     source: Source, states: Tensor, labels: Tensor | None, steps: int, watch: Watch | None
 ) -> Tensor:
-    device, shape, parts = _device(source), source.info.model_shape, []
+    device, shape, parts = source.device, source.info.model_shape, []
     for at, part in zip(range(0, len(states), BATCH), torch.split(states, BATCH), strict=True):
         of = _part(labels, at, device)
         found = decode(source.process, source.field, part.to(device), shape, steps=steps, label=of)
@@ -280,10 +280,6 @@ def _model_units(source: Source, values: Tensor) -> Tensor:
 
 def _labels(source: Source, label: Asked | None, n: int) -> Tensor | None:
     labels = None if label is None else source.labels(n, label=label)
-    if labels is None and isinstance(source, Run):
+    if labels is None:
         source.check_knows_all("label")
     return labels
-
-
-def _device(source: Source) -> torch.device:
-    return source.device if isinstance(source, Untrained) else next(source.field.parameters()).device

@@ -154,7 +154,7 @@ class _Law(ABC):
 
     def __init__(self, run: Run, probes: int) -> None:
         self.run, self.probes = run, probes
-        self.device = next(run.field.parameters()).device
+        self.device = run.device
 
     @property
     @abstractmethod

@@ -155,7 +155,7 @@ def restore_steps(
     chosen = parse_method(method) if isinstance(method, str) else method
     seen, o = in_model_units(run, measurement, observed.float())
     o = o.repeat_interleave(samples, 0)
-    n, device = len(o), next(run.field.parameters()).device
+    n, device = len(o), run.device
     labels = run.labels(n, label=label, given=label is None)
     if labels is None and run.classes and not run.config.label_dropout:
         raise InputError("label: the run does not know all classes together; give a label")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from unstir.classes import Asked, asked_classes, drawn_classes
+from unstir import fingerprint
+from unstir.classes import Asked, sample_classes
 from unstir.data import Coder, Dataset, coder_from_dict
 from unstir.data.items import parted
 from unstir.errors import InputError
@@ -35,7 +36,7 @@ from unstir.train.folder import (
 )
 from unstir.train.machine import choose_device
 from unstir.train.source import read_data
-from unstir.tuning import chosen_times
+from unstir.tuning import FILE, chosen_times
 
 if TYPE_CHECKING:
     from unstir.measure import Evaluation, TextEvaluation
@@ -79,6 +80,27 @@ class Run:
         """Names of the classes that the field was told, in order of number; empty without labels."""
         return self.info.label_names
 
+    @property
+    def device(self) -> torch.device:
+        """Where the field is."""
+        return next(self.field.parameters()).device
+
+    @property
+    def label_column(self) -> str | None:
+        """Of a table, the column whose classes are the labels."""
+        return self.config.label_column
+
+    def told(self) -> dict[str, Any]:
+        """The run as plain values; `digest` is of all that its samples depend on."""
+        state, tuned = self.field.state_dict(), self.path / FILE
+        digest = fingerprint.of_parts(
+            self.config.process.encode(),
+            self.info.model_dump_json().encode(),
+            tuned.read_bytes() if tuned.is_file() else b"",
+            *(fingerprint.of_tensor(state[name]).encode() for name in sorted(state)),
+        )
+        return {"run": self.path.name, "step": self.step, "digest": digest}
+
     def labels(
         self, n: int, *, label: Asked | None = None, seed: int = 0, first: int = 0, given: bool = False
     ) -> Tensor | None:
@@ -95,13 +117,10 @@ class Run:
         Raises:
             InputError: as in `asked_classes`, or no samples at all.
         """
-        if n < 1 or first < 0:
-            raise InputError(f"n={n}, first={first}: give n of 1 or more, first of 0 or more")
-        if label is not None:
-            return asked_classes(label, self.classes, self.info.label_counts, n, first=first)
-        if not self.classes or given or self.process.prior_holds_data:
-            return None
-        return drawn_classes(self.info.label_counts, n, seed=seed, first=first)
+        drawn = not (given or self.process.prior_holds_data)
+        return sample_classes(
+            label, self.classes, self.info.label_counts, n, seed=seed, first=first, drawn=drawn
+        )
 
     def sample(
         self,
@@ -185,7 +204,6 @@ class Run:
         Raises:
             InputError: an argument out of range.
         """
-        device = next(self.field.parameters()).device
         labels = self.labels(n, label=label, seed=seed, first=first, given=start is not None)
         return sample_steps(
             self.process,
@@ -200,7 +218,7 @@ class Run:
             batch=batch,
             label=labels,
             start=None if start is None else self.scaling.to_model(start),
-            device=device,
+            device=self.device,
         )
 
     def check_knows_all(self, what: str) -> None:

@@ -179,7 +179,7 @@ def errors(
         raise InputError(f"values: have shape {tuple(values.shape)}; give items of {run.info.shape}")
     probe = _probe(run.process)
     times = probe.times(levels)
-    device = next(run.field.parameters()).device
+    device = run.device
     found = []
     for at in range(0, len(values), BATCH):
         part = values[at : at + BATCH]

@@ -230,7 +230,7 @@ def solver_name(solver: Solver[Any], process: Process) -> str:
 
 def _draws(run: Run, n: int, seed: int) -> tuple[Tensor, Tensor | None]:
     """Prior draws and their classes, on the field's device."""
-    device = next(run.field.parameters()).device
+    device = run.device
     shape = run.info.model_shape
     streams = Streams(seed, _FIRST, n)
     start = streams.draw(lambda g: run.process.prior(1, shape, g)).to(device)

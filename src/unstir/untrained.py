@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from unstir import physics
-from unstir.classes import Asked, asked_classes, drawn_classes
+from unstir import fingerprint, physics
+from unstir.classes import Asked, sample_classes
 from unstir.data import Coder, Dataset, coder_from_dict, measurable, with_categories, with_labels
 from unstir.data import load as load_data
 from unstir.data.items import model_units, spaced
@@ -69,6 +69,17 @@ class Untrained:
         """Names of the data's classes, in order of number; empty without labels."""
         return self.info.label_names
 
+    def told(self) -> dict[str, Any]:
+        """As plain values; `digest` is of all that the samples depend on."""
+        field = type(self.field).__name__
+        digest = fingerprint.of_parts(
+            field.encode(), self.process.name.encode(), self.info.model_dump_json().encode()
+        )
+        return {"field": field, "data": self.data.name, "digest": digest}
+
+    def check_knows_all(self, what: str) -> None:
+        """As `Run.check_knows_all`: a field made of data knows all their classes together."""
+
     def labels(
         self, n: int, *, label: Asked | None = None, seed: int = 0, first: int = 0, given: bool = False
     ) -> Tensor | None:
@@ -84,20 +95,17 @@ class Untrained:
         Raises:
             InputError: as in `asked_classes`, data without labels, or no samples at all.
         """
-        if n < 1 or first < 0:
-            raise InputError(f"n={n}, first={first}: give n of 1 or more, first of 0 or more")
-        if label is None:
-            if not self.classes or given or self.process.prior_holds_data:
-                return None
-            return drawn_classes(self.info.label_counts, n, seed=seed, first=first)
-        if self.process.prior_holds_data:
+        if label is not None and self.process.prior_holds_data:
             raise InputError(
                 f"label={label}: process {self.process.name} starts from data of all classes together; "
                 "leave it out"
             )
-        if not self.classes:
+        if label is not None and not self.classes:
             raise InputError(f"label={label}: data {self.data.name} have no labels; leave it out")
-        return asked_classes(label, self.classes, self.info.label_counts, n, first=first)
+        drawn = not (given or self.process.prior_holds_data)
+        return sample_classes(
+            label, self.classes, self.info.label_counts, n, seed=seed, first=first, drawn=drawn
+        )
 
     def sample(
         self,

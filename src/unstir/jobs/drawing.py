@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unstir import __version__
+from unstir import __version__, fingerprint
 from unstir.data import Dataset, with_column
 from unstir.errors import InputError
 from unstir.flow import Progress
@@ -21,7 +20,6 @@ from unstir.untrained import Untrained
 Source = Run | Untrained
 Watch = Callable[[Progress], None]
 
-_TIMES = "times.json"  # which `unstir tune` keeps with a run
 _TABLES = (".csv", ".parquet")
 _EMPTY: Any = {"image": torch.uint8, "text": torch.int32}
 
@@ -62,11 +60,9 @@ class Drawing:
     batch: int = 256
 
     def __post_init__(self) -> None:
-        o = self.options
-        guided = {"guidance": o.guidance, "guidance_interval": o.guidance_interval, "guide": self.guide}
-        if isinstance(self.source, Untrained) and any(value is not None for value in guided.values()):
-            name = next(name for name, value in guided.items() if value is not None)
-            raise InputError(f"{name}: is for a trained run; leave it out, or give a run")
+        named = [name for name, value in self._guidance().items() if value is not None]
+        if named and isinstance(self.source, Untrained):
+            raise InputError(f"{named[0]}: is for a trained run; leave it out, or give a run")
 
     def layout(self) -> Dataset:
         """A data set of none of the samples: kind, shape, names, and whether there are labels.
@@ -84,9 +80,8 @@ class Drawing:
     def values(self, low: int, high: int, watch: Watch | None = None) -> Tensor:
         """Samples `low … high − 1` of the job, bare."""
         given: dict[str, Any] = {} if self.start is None else {"start": self.start[low:high]}
+        given |= {name: value for name, value in self._guidance().items() if value is not None}
         o = self.options
-        if isinstance(self.source, Run):
-            given |= {"guidance": o.guidance, "guidance_interval": o.guidance_interval, "guide": self.guide}
         return self.source.sample(
             high - low,
             label=o.label,
@@ -107,11 +102,15 @@ class Drawing:
         """What decides the samples, as plain values: two jobs of the same record give the same ones."""
         told = {field.name: getattr(self.options, field.name) for field in fields(self.options)}
         others = {
-            "from": None if self.start is None else _hashed(self.start),
-            "guide": None if self.guide is None else _told(self.guide),
+            "from": None if self.start is None else fingerprint.of_tensor(self.start),
+            "guide": None if self.guide is None else self.guide.told(),
         }
         version = {"unstir": __version__}
-        return {"source": _told(self.source), "n": self.n, **told, **others, **version}
+        return {"source": self.source.told(), "n": self.n, **told, **others, **version}
+
+    def _guidance(self) -> dict[str, Any]:
+        o = self.options
+        return {"guidance": o.guidance, "guidance_interval": o.guidance_interval, "guide": self.guide}
 
     def _labels(self, low: int, high: int) -> Tensor | None:
         o, source = self.options, self.source
@@ -134,35 +133,9 @@ class Drawing:
         source, info = self.source, self.source.info
         names = source.classes if labels is not None else ()
         drawn = Dataset("samples", info.kind, values, labels, names, info.columns, categories=info.categories)
-        column = source.config.label_column if isinstance(source, Run) else source.label_column
+        column = source.label_column
         if labels is None or column is None or info.label_place is None:
             return drawn
         return (
             with_column(drawn, column, info.label_place) if self.target.suffix.lower() in _TABLES else drawn
         )
-
-
-def _told(source: Source) -> dict[str, Any]:
-    """A source as plain values; `digest` is of all that its samples depend on."""
-    info = source.info.model_dump_json().encode()
-    if isinstance(source, Untrained):
-        field = type(source.field).__name__
-        digest = _hashed_bytes(field.encode(), source.process.name.encode(), info)
-        return {"field": field, "data": source.data.name, "digest": digest}
-    state, times = source.field.state_dict(), source.path / _TIMES
-    weights = [_hashed(state[name]).encode() for name in sorted(state)]
-    tuned = times.read_bytes() if times.is_file() else b""
-    digest = _hashed_bytes(source.config.process.encode(), info, tuned, *weights)
-    return {"run": source.path.name, "step": source.step, "digest": digest}
-
-
-def _hashed(values: Tensor) -> str:
-    return _hashed_bytes(values.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-
-
-def _hashed_bytes(*parts: bytes | memoryview) -> str:
-    found = hashlib.sha256()
-    for part in parts:
-        found.update(len(part).to_bytes(8, "little"))
-        found.update(part)
-    return found.hexdigest()
