@@ -20,7 +20,6 @@ def main(steps: int, out: str, batch: int = 64) -> float:
     torch.manual_seed(0)
     images = unstir.data.load("digits").values.float() / 127.5 - 1
     model = UNet2DModel(
-        sample_size=8,
         in_channels=1,
         out_channels=1,
         layers_per_block=1,

@@ -25,10 +25,8 @@ def moons(folder: Path, n: int = 1000, side: int = 16) -> Path:
         along, across = u * np.cos(tilt) + v * np.sin(tilt), v * np.cos(tilt) - u * np.sin(tilt)
         disc = np.clip((1 - np.hypot(u, v)) * radius + 0.5, 0, 1)
         lit = np.clip((along - phase * np.sqrt(np.clip(1 - across**2, 0, 1))) * radius + 0.5, 0, 1)
-        light = disc * (0.12 + 0.88 * lit)
-        colour = np.array([250, 236, 200]) * light[..., None] + np.array([12, 16, 48]) * (
-            1 - light[..., None]
-        )
+        light = (disc * (0.12 + 0.88 * lit))[..., None]
+        colour = np.array([250, 236, 200]) * light + np.array([12, 16, 48]) * (1 - light)
         Image.fromarray(colour.astype(np.uint8)).save(folder / f"{number:04}.png")
     return folder
 

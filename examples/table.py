@@ -40,9 +40,8 @@ def main(arguments: list[str] | None = None) -> None:
     file = given.file or weather(given.out.with_name(given.out.name + ".csv"))
 
     budget = {"steps": given.steps} if given.steps else {"minutes": 1}
-    run = unstir.fit(
-        "poisson:D=8", file, out=given.out, **budget
-    )  # charges: their noise has tails, as rain has
+    # Charges: their noise has tails, as rain has.
+    run = unstir.fit("poisson:D=8", file, out=given.out, **budget)
     table, rows = unstir.data.load(file), run.sample(3000)
     save_samples(given.out / "new.csv", rows, columns=table.columns, categories=table.categories)
 

@@ -43,10 +43,8 @@ def main(arguments: list[str] | None = None) -> None:
 
     for name, beats in (("real", real), ("new", new)):
         height, place = beats.amax(2), beats.argmax(2).float()
-        spread = (
-            f"height {height.mean():.2f} ± {height.std():.2f}, place {place.mean():.1f} ± {place.std():.1f}"
-        )
-        print(f"{name:5} peak: {spread}")
+        print(f"{name:5} peak: height {height.mean():.2f} ± {height.std():.2f}, ", end="")
+        print(f"place {place.mean():.1f} ± {place.std():.1f}")
     print(f"open    {given.out / 'real.png'}\nopen    {given.out / 'new.png'}")
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 FOLDER = Path(__file__).parents[1] / "examples"
-SCRIPTS = [FOLDER / f"{name}.py" for name in ("images", "table", "time_signal", "restoration", "own_physics")]
+SCRIPTS = sorted(FOLDER.glob("*.py"))
 PAGE = FOLDER.parent / "docs" / "examples.md"
 
 

@@ -214,6 +214,12 @@ class HeatAscent(TimeAscent[HeatProcess]):
         return self.process.log_prior(x)
 
 
+def last_time(process: Kac) -> float:
+    """The time before t_max at which what is left of the data is as wide as an atom of `log_kernel`."""
+    left = process.width / (0.5 * process.scale)
+    return process.t_max - left * (process.t_max - process.t_min)
+
+
 class KacAscent(TimeAscent[Kac]):
     """Kac flow up to where what is left of the data is as wide as an atom of `log_kernel`.
 
@@ -223,8 +229,7 @@ class KacAscent(TimeAscent[Kac]):
 
     def __init__(self, process: Kac, field: Field, shape: tuple[int, ...]) -> None:
         super().__init__(process, field, shape)
-        left = process.width / (0.5 * process.scale)
-        self.clock[1] = process.t_max - left * (process.t_max - process.t_min)
+        self.clock[1] = last_time(process)
 
     def signal(self) -> Tensor:
         return self.process.f(torch.tensor(self.process.t_min, dtype=torch.float64)).reshape(1)

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from unstir.errors import InputError
-from unstir.flow.ascent import KacAscent
+from unstir.flow.ascent import last_time
 from unstir.physics import HeatProcess, Kac, LangevinProcess, LinearProcess, Process
 from unstir.physics.kinds import serving
 
@@ -119,7 +119,7 @@ class _Coordinates(_Radial[Kac]):
 
     def __init__(self, process: Kac) -> None:
         super().__init__(process)
-        end = float(KacAscent(process, lambda x, t, label: x, (1,)).clock[1])  # type: ignore[arg-type]
+        end = last_time(process)
         reach = process.speed * end + _FURTHEST * process.width
         k = torch.linspace(-reach, 0, _NODES, dtype=torch.float64)
         time = torch.full((_NODES,), end, dtype=torch.float64)

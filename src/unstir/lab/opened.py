@@ -17,10 +17,9 @@ import torch
 from torch import Tensor
 
 from unstir.data import Dataset
-from unstir.data.levels import Levels
 from unstir.errors import InputError
 from unstir.measure import nearest
-from unstir.picture.looks import CoinsLook, ImagesLook, MosaicLook
+from unstir.picture.looks import images_look
 from unstir.run import Run, load
 
 _MOST = 4
@@ -63,9 +62,7 @@ class Opened:
 
     def pixels(self, states: Tensor) -> Tensor:
         """States of images as they are seen, uint8 `(n, height, width)`, or with 3 colours last."""
-        coder = self.run.scaling
-        look: MosaicLook = CoinsLook(coder.states) if isinstance(coder, Levels) else ImagesLook(coder)
-        shown = (look.colours(states) * 255).round().to(torch.uint8)
+        shown = (images_look(self.run.scaling).colours(states) * 255).round().to(torch.uint8)
         return shown if self.run.info.shape[0] == 3 else shown[..., 0]
 
 

@@ -98,16 +98,19 @@ class CoinsLook(MosaicLook):
         return torch.where(states.expand(-1, 3, -1, -1).permute(0, 2, 3, 1) < self.states, colours, mask)
 
 
+def images_look(coder: Coder) -> MosaicLook:
+    """The look of images' states: numbers, or coins."""
+    return CoinsLook(coder.states) if isinstance(coder, Levels) else ImagesLook(coder)
+
+
 def look_of(dataset: Dataset, coder: Coder) -> Look:
     """The look of a data set's states.
 
     Raises:
         InputError: text, a table of one column, or one with categories.
     """
-    if isinstance(coder, Levels):
-        return CoinsLook(coder.states)
     if dataset.kind == "image":
-        return ImagesLook(coder)
+        return images_look(coder)
     if dataset.kind == "table" and dataset.shape[0] > 1 and not dataset.categories:
         return PointsLook()
     raise InputError(
