@@ -28,7 +28,7 @@ def made(seed: int = 0) -> Sketch:
 
 def covariances(sketch: Sketch) -> Tensor:
     along = sketch.axes @ torch.diag_embed(sketch.variances) @ sketch.axes.mT
-    return along + sketch.floors[:, None, None] * torch.eye(N)
+    return along + sketch.floors[:, None, None] * torch.eye(along.shape[-1])
 
 
 @pytest.mark.parametrize("name", ["edm", "vp", "rectified"])
@@ -103,6 +103,20 @@ def test_one_component_is_the_wiener_filter() -> None:
     x = torch.randn(10, N, generator=generator)
     wiener = mean + (x - mean) @ torch.linalg.solve(covariance + 0.3 * torch.eye(N), covariance)
     torch.testing.assert_close(sketch(x, torch.ones(10), torch.full((10,), 0.3)), wiener, atol=2e-2, rtol=0)
+
+
+@pytest.mark.parametrize(("items", "components"), [(1, 1), (2, 1), (5, 3), (5, 8)])
+def test_fewer_items_than_axes(items: int, components: int) -> None:
+    size, rank = 40, 16
+    given = torch.randn(items, size, generator=torch.Generator().manual_seed(0))
+    sketch = Sketch((size,), components, rank=rank)
+    sketch.fit(given)
+    gram = sketch.axes.transpose(1, 2) @ sketch.axes
+    torch.testing.assert_close(gram, torch.eye(rank).expand_as(gram), atol=1e-4, rtol=0)
+    if components == 1:
+        torch.testing.assert_close(covariances(sketch)[0], given.T.cov(correction=0), atol=1e-4, rtol=0)
+    one = torch.ones(items)
+    torch.testing.assert_close(sketch(given, one, 1e-6 * one), given, atol=1e-2, rtol=0)
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ class Sketch(nn.Module):
         mean = flat.mean(0)
         generator = torch.Generator().manual_seed(_SEED)
         some = flat[torch.randperm(len(flat), generator=generator)[:_MOST]] - mean
-        count = min(_FACTOR * R, N, len(some))
+        count = min(_FACTOR * R, N, max(R, len(some)))
         axes, spectrum = _principal(some, count)
         rest = (some.square().sum() / len(some) - spectrum.sum()).clamp_min(0)
         coordinates = (flat - mean) @ axes
@@ -190,10 +190,19 @@ class Sketch(nn.Module):
 
 
 def _principal(centred: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The first `count` principal axes `(N, count)` and the variances along them."""
+    """The first `count` principal axes `(N, count)` and the variances along them.
+
+    Fewer items than axes have no variance along some, which are any that are orthogonal to the others.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
         _, singular, axes = torch.svd_lowrank(centred, q=min(count + 8, *centred.shape), niter=2)
+        lacking = max(0, count - axes.shape[1])
+        others = torch.randn(len(axes), lacking)
+    if lacking:
+        others = torch.linalg.qr(others - axes @ (axes.T @ others))[0]
+        axes = torch.cat([axes, others - axes @ (axes.T @ others)], 1)
+        singular = torch.cat([singular, torch.zeros(lacking)])
     return axes[:, :count], singular[:count].square() / len(centred)
 
 
@@ -214,6 +223,7 @@ def _clusters(coordinates: Tensor, count: int, labels: Tensor | None, classes: i
     from sklearn.cluster import MiniBatchKMeans
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+    count = min(count, len(coordinates))
     if count == 1:
         return torch.zeros(len(coordinates), dtype=torch.int64)
     few = coordinates[:, :48].numpy()
