@@ -35,7 +35,7 @@ def write_gallery(
         columns, categories = run.info.columns, run.info.categories
         made.append(save_samples(folder / "samples.npz", samples, columns=columns, categories=categories))
         if samples.shape[1] == 2:
-            made.append(save_samples(folder / "samples.png", samples, columns=columns))
+            made.append(save_samples(folder / "samples.png", samples, columns=columns, categories=categories))
     if evaluation is not None:
         write_text(run.path / "evaluation.json", json_text(evaluation.to_dict()))
     return made

@@ -85,6 +85,27 @@ def test_points_are_drawn_where_they_are() -> None:
     assert lower_left.sum() + lower_right.sum() + upper_left.sum() == len(x)
 
 
+def test_points_of_unlike_units_fill_the_picture() -> None:
+    noise = torch.rand(200, 2, generator=torch.Generator().manual_seed(0))
+    y, x = np.nonzero(dark(scatter_bytes(noise * torch.tensor([80.0, 60_000.0]), columns=("age", "income"))))
+    assert np.ptp(x) > 400
+    assert np.ptp(y) > 400
+
+
+@pytest.mark.parametrize("count", [2, 5, 40])
+def test_categories_stand_apart_each_in_its_place(count: int) -> None:
+    names = tuple(f"town {i}" if i else "" for i in range(count))
+    codes = torch.arange(200) % count
+    points = torch.stack(
+        [torch.rand(200, generator=torch.Generator().manual_seed(0)) * 1e5, codes.float()], 1
+    )
+    content = scatter_bytes(points, categories=(None, names))
+    shown = dark(content).any(1)
+    rows = int((shown[1:] & ~shown[:-1]).sum())
+    assert rows == count
+    assert content != scatter_bytes(points)
+
+
 def test_labels_have_colours_of_their_own() -> None:
     points = torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
     two = scatter_bytes(points, torch.arange(50) % 2)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unstir.data.categories import Names
 from unstir.data.limits import MAX_PIXELS
 from unstir.data.wording import counted
 from unstir.errors import InputError
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 WIDTH = 512
 GAP = 2
+
+_UNLIKE = 10  # how many times as far points spread one way as the other, and still lie in one plane
+_NAMED = 12  # as many categories have a tick each
+_LONGEST = 14  # letters of a tick
 
 
 def grid_layout(
@@ -90,9 +95,17 @@ def png_bytes(image: Image.Image) -> bytes:
     return stream.getvalue()
 
 
-def scatter_bytes(values: Tensor, labels: Tensor | None = None, columns: Sequence[str] = ("x", "y")) -> bytes:
-    """Points `(n, 2)` as a scatter plot in .png, coloured by `labels`; points that are not finite "
-    "are left out."""
+def scatter_bytes(
+    values: Tensor,
+    labels: Tensor | None = None,
+    columns: Sequence[str] = ("x", "y"),
+    categories: Sequence[Names] = (),
+) -> bytes:
+    """Points `(n, 2)` as a scatter plot in .png, coloured by `labels`, without those that are not finite.
+
+    A unit is as long both ways where the points spread about as far both ways, as in a plane. An age and an
+    income do not, nor do names: there each axis has a range of its own.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -112,16 +125,32 @@ def scatter_bytes(values: Tensor, labels: Tensor | None = None, columns: Sequenc
         cmap=None if labels is None else "turbo",
         linewidths=0,
     )
+    names = [found or () for found in (*categories, None, None)[:2]]
+    plane = not any(names)
     if len(points):
-        # A square around all of them, with a unit as long both ways, however far out the farthest lies.
+        # Around all of them, however far out the farthest lies.
         low, high = points.amin(dim=0), points.amax(dim=0)
-        middle = low / 2 + high / 2
-        half = max(float((high - low).max()) * 0.55, float(middle.abs().max()) * 1e-6) or 1.0
-        axes.set_xlim(float(middle[0]) - half, float(middle[0]) + half)
-        axes.set_ylim(float(middle[1]) - half, float(middle[1]) + half)
-    axes.set_aspect("equal", adjustable="box")
+        middle, spread = low / 2 + high / 2, (high - low).clamp(max=1e308)
+        plane &= float(spread.max()) <= _UNLIKE * float(spread.min()) or float(spread.min()) == 0
+        reach = (spread.max().expand(2) if plane else spread) * 0.55
+        half = torch.maximum(reach, (middle.abs().max() if plane else middle.abs()) * 1e-6)
+        half[half == 0] = 1.0
+        axes.set_xlim(float(middle[0] - half[0]), float(middle[0] + half[0]))
+        axes.set_ylim(float(middle[1] - half[1]), float(middle[1] + half[1]))
+    if plane:
+        axes.set_aspect("equal", adjustable="box")
+    for axis, limits, found in zip(
+        (axes.xaxis, axes.yaxis), (axes.set_xlim, axes.set_ylim), names, strict=True
+    ):
+        if 0 < len(found) <= _NAMED:
+            limits(-0.5, len(found) - 0.5)
+            axis.set_ticks(range(len(found)), [_short(name) for name in found])
     axes.set_xlabel(columns[0])
     axes.set_ylabel(columns[1])
     stream = io.BytesIO()
     figure.savefig(stream, format="png", metadata={"Software": None})
     return stream.getvalue()
+
+
+def _short(name: str) -> str:
+    return (name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…") or "(empty)"

@@ -243,7 +243,10 @@ def sample_picture(session: Session) -> Image | None:
     if info.kind == "image":
         return image_grid(samples).convert("RGB")
     labels = run.labels(n, seed=seed, given=given is not None)
-    content = curves_bytes(samples) if info.kind == "signal" else scatter_bytes(samples, labels, info.columns)
+    if info.kind == "signal":
+        content = curves_bytes(samples)
+    else:
+        content = scatter_bytes(samples, labels, info.columns, info.categories)
     return Image.open(io.BytesIO(content)).convert("RGB")
 
 

@@ -32,7 +32,7 @@ class Picture(Raw):
             content = curves_bytes(values)
         elif self.layout.kind == "table":
             labels = torch.from_numpy(np.frombuffer(numbers, LABELS)) if numbers else None
-            content = scatter_bytes(values, labels, self.layout.columns)
+            content = scatter_bytes(values, labels, self.layout.columns, self.layout.categories)
         else:
             content = png_bytes(
                 image_grid(values[:, None] if values.ndim == 3 else values.permute(0, 3, 1, 2))
