@@ -213,7 +213,8 @@ def test_mixed_sizes(tmp_path: Path, paint: Paint, refused: Refused) -> None:
     message = refused(read_folder, tmp_path, "f")
     assert message == (
         f"{tmp_path} mixes images of 3 sizes: 4 of 4x3 (first a.png), 1 of 5x3 (first c/x.png), "
-        "1 of 4x4 (first z.png): resize or crop them to one size"
+        "1 of 4x4 (first z.png): resize or crop them to one size, or have it done: with :size=64 behind the "
+        "data's name each is cropped to a square and scaled"
     )
 
 
@@ -260,3 +261,37 @@ def test_names_that_break_lines(tmp_path: Path, refused: Refused) -> None:
     assert r"a\nb.png" in refused(read_folder, tmp_path, "f")
     (tmp_path / "a\nb.png").rename(tmp_path / "\udcff.png")
     assert r"\udcff.png" in refused(read_folder, tmp_path, "f")
+
+
+def test_a_size_crops_the_square_at_the_centre_and_scales_it(tmp_path: Path, paint: Paint) -> None:
+    wide, tall = np.zeros((20, 60, 3), dtype=np.uint8), np.zeros((60, 20), dtype=np.uint8)
+    wide[:, 20:30], wide[:, 30:40] = 200, 100  # the square is half one, half the other
+    tall[20:30], tall[30:40] = 200, 100
+    paint("1.png", wide)
+    paint("2.png", tall)
+    values = read_folder(tmp_path, "f", size=4).values
+    assert values.shape == (2, 3, 4, 4)
+    assert torch.equal(values[0].transpose(1, 2), values[1])
+    columns = values[0, 0].float().mean(0)
+    assert abs(columns[0] - 200) < 20
+    assert abs(columns[3] - 100) < 20
+    assert abs(columns[1:3].mean() - 150) < 4
+
+
+def test_a_size_keeps_images_that_have_it(tmp_path: Path, paint: Paint) -> None:
+    noise = np.random.default_rng(0).integers(256, size=(8, 8, 3), dtype=np.uint8)
+    paint("1.png", noise)
+    assert torch.equal(read_folder(tmp_path, "f", size=8).values, read_folder(tmp_path, "f").values)
+
+
+def test_a_size_of_large_turned_and_deep_images(tmp_path: Path, paint: Paint) -> None:
+    # A JPEG is unpacked at a fraction of its size; the mean colour of the square is the same.
+    ramp = np.tile(np.linspace(0, 255, 320, dtype=np.uint8), (320, 1))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    Image.fromarray(ramp).save(tmp_path / "1.jpg", quality=95, exif=exif)
+    paint("2.png", np.ascontiguousarray(ramp.T))
+    Image.fromarray(np.ascontiguousarray(ramp.T).astype(np.uint16) * 257).save(tmp_path / "3.png")
+    values = read_folder(tmp_path, "f", size=10).values.int()
+    assert values.shape == (3, 1, 10, 10)
+    assert (values - values[1]).abs().max() <= 3

@@ -1,12 +1,16 @@
 import os
 import subprocess
 import sys
+import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
+from pyarrow import parquet
 
 from unstir.data import load
 from unstir.data.builtin import BUILTIN
@@ -113,3 +117,40 @@ def test_import_is_light() -> None:
     code = f"import unstir.data, sys; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("set()\n", "")
+
+
+def test_a_size_behind_the_name_of_every_place_with_images(
+    tmp_path: Path, paint: Paint, refused: Refused
+) -> None:
+    files = [paint("f/a.png", 9, size=(20, 30)), paint("f/b.png", 7, size=(40, 10))]
+    with zipfile.ZipFile(tmp_path / "f.zip", "w") as archive:
+        for file in files:
+            archive.write(file, file.name)
+    with tarfile.open(tmp_path / "f.tar", "w") as tar:
+        for file in files:
+            tar.add(file, file.name)
+    images = pa.table({"image": [{"bytes": file.read_bytes(), "path": file.name} for file in files]})
+    parquet.write_table(images, tmp_path / "f.parquet")
+    for name in ("f", "f/", "f.zip", "f.tar", "f.parquet"):
+        values = load(f"{tmp_path}/{name}:size=6").values
+        assert values[:, 0, 0, 0].tolist() == [9, 7], name
+        assert values.shape == (2, 1, 6, 6)
+        assert "2 sizes" in refused(load, f"{tmp_path}/{name}")
+    (tmp_path / "f").rename(tmp_path / "f:size=6")  # a path of that very name is that path
+    assert "2 sizes" in refused(load, f"{tmp_path}/f:size=6")
+
+
+@pytest.mark.parametrize("size", ["", "0", "-3", "6.5", "5000", "9" * 5000, "big"])
+def test_sizes_that_are_none(tmp_path: Path, paint: Paint, refused: Refused, size: str) -> None:
+    paint("f/a.png")
+    assert "is no number of pixels from 1 to 4096; give one such as size=64" in refused(
+        load, f"{tmp_path}/f:size={size}"
+    )
+
+
+def test_a_size_is_for_images_in_files(tmp_path: Path, refused: Refused) -> None:
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n3,4\n")
+    parquet.write_table(pa.table({"a": [1.0, 2.0]}), tmp_path / "a.parquet")
+    for name in (f"{tmp_path}/a.csv", f"{tmp_path}/a.parquet", "digits"):
+        assert "is for images" in refused(load, f"{name}:size=8")
+    assert "no path and no built-in set" in refused(load, f"{tmp_path}/none:size=8")

@@ -185,7 +185,7 @@ def _new_folder(plan: Plan) -> Path:
     """A folder under runs/ that is new, or holds this very comparison."""
     from unstir.compare.plan import keep_plan
 
-    stem = f"compare-{Path(plan.data).stem}"
+    stem = f"compare-{Path(plan.data).stem}".replace(":size=", "-size")
     for number in itertools.count(1):
         path = Path("runs") / (stem if number == 1 else f"{stem}-{number}")
         with contextlib.suppress(InputError):

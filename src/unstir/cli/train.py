@@ -30,7 +30,8 @@ def train(
         str | None,
         typer.Option(
             help="digits, two-moons, swissroll, gaussians8, checkerboard, arithmetic, or a path: a folder of "
-            "images, .npz, .npy, .csv, .parquet, .txt, MNIST's idx files (.gz or not)."
+            "images (of any sizes: PHOTOS:size=64), .npz, .npy, .csv, .parquet, .txt, MNIST's idx files "
+            "(.gz or not)."
         ),
     ] = None,
     partner: Annotated[

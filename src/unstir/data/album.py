@@ -1,7 +1,8 @@
 """Many images, wherever they lie, decoded into one array of bytes.
 
 A folder, an archive, shards and a table differ only in where the files come from: an `Album` says how many
-there are and reads them in any order. All images have one size; one in colour makes all of them RGB.
+there are and reads them in any order. All images have one size, or are scaled to one that is asked for;
+one in colour makes all of them RGB.
 
 Images of `_THREADED` pixels and more are decoded by a pool of threads; for smaller ones Pillow holds the
 interpreter's lock nearly all the time, and two threads are half as fast as one (measured at 32x32).
@@ -59,13 +60,14 @@ class Album:
     labels: Callable[[Sequence[int]], Labels | None]
 
 
-def read_album(album: Album, name: str, skip_bad: bool = False) -> Dataset:
+def read_album(album: Album, name: str, skip_bad: bool = False, size: int | None = None) -> Dataset:
     """All images of an album, as uint8 `(n, 1 or 3, height, width)` in the order of their numbers.
 
     Args:
         album: where they come from.
         name: the data set's name.
         skip_bad: pass over images that cannot be read, and name them in `Dataset.skipped`.
+        size: crop and scale each image to a square of so many pixels; by default they stay as they are.
 
     Raises:
         InputError: unreadable images (the first `NAMED` are named); more than one size; too many for memory.
@@ -74,12 +76,12 @@ def read_album(album: Album, name: str, skip_bad: bool = False) -> Dataset:
     with strict_about_bombs():
         files = iter(album.read())
         while canvas.values is None and (first := list(islice(files, 1))):
-            canvas.take(_develop(first, canvas.wanted))
+            canvas.take(_develop(first, canvas.wanted, size))
         if canvas.values is not None:
-            size = canvas.values[0].nbytes
-            parts = _parts(files, max(1, min(_CHUNK, _CHUNK_BYTES // size)))
-            threads = min(_cores(), max(1, _AT_WORK // size)) if size >= _THREADED else 1
-            for outcomes in _spread(parts, lambda part: _develop(part, canvas.wanted), threads):
+            taken = canvas.values[0].nbytes
+            parts = _parts(files, max(1, min(_CHUNK, _CHUNK_BYTES // taken)))
+            threads = _threads(taken, size)
+            for outcomes in _spread(parts, lambda part: _develop(part, canvas.wanted, size), threads):
                 canvas.take(outcomes)
     values, kept = canvas.finished(skip_bad)
     found = album.labels(kept)
@@ -88,11 +90,11 @@ def read_album(album: Album, name: str, skip_bad: bool = False) -> Dataset:
     return Dataset(name, "image", values, labels, names, skipped=skipped)
 
 
-def _develop(files: Iterable[tuple[int, Read]], wanted: Size | None) -> list[_Outcome]:
+def _develop(files: Iterable[tuple[int, Read]], wanted: Size | None, size: int | None) -> list[_Outcome]:
     outcomes: list[_Outcome] = []
     for index, read in files:
         try:
-            outcomes.append((index, *decode(read(), wanted), ""))
+            outcomes.append((index, *decode(read(), wanted, size), ""))
         except UNREADABLE as error:
             outcomes.append((index, None, None, reason(error)))
     return outcomes
@@ -117,6 +119,13 @@ def _spread(
         while ahead:
             yield ahead.popleft().result()
             ahead.extend(pool.submit(work, part) for part in islice(parts, 1))
+
+
+def _threads(taken: int, size: int | None) -> int:
+    """How many decode images of `taken` bytes; those that are scaled were larger in their files."""
+    if size is not None:
+        return _cores()
+    return min(_cores(), max(1, _AT_WORK // taken)) if taken >= _THREADED else 1
 
 
 def _cores() -> int:
@@ -202,5 +211,6 @@ class _Canvas:
             more = f" and {len(self._sizes) - 4} more" if len(self._sizes) > 4 else ""
             raise InputError(
                 f"{what} mixes images of {len(self._sizes)} sizes: {', '.join(kinds)}{more}: "
-                "resize or crop them to one size"
+                "resize or crop them to one size, or have it done: with :size=64 behind the data's name "
+                "each is cropped to a square and scaled"
             )

@@ -37,13 +37,14 @@ _ZIP = (
 _ENCRYPTED = 0x1
 
 
-def read_zip(path: Path, name: str, skip_bad: bool = False) -> Dataset:
+def read_zip(path: Path, name: str, skip_bad: bool = False, size: int | None = None) -> Dataset:
     """All images of a .zip file.
 
     Args:
         path: the file.
         name: the data set's name.
         skip_bad: pass over images that cannot be read, and name them in `Dataset.skipped`.
+        size: as in `read_album`.
 
     Raises:
         InputError: damaged, encrypted or growing beyond reason; no images; and as `read_album`.
@@ -51,14 +52,14 @@ def read_zip(path: Path, name: str, skip_bad: bool = False) -> Dataset:
     what = shown(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            return _read_zip(archive, path, name, skip_bad)
+            return _read_zip(archive, path, name, skip_bad, size)
     except InputError:
         raise
     except _ZIP as error:
         raise InputError(f"{what} is no whole .zip file ({reason(error)}): copy or pack it again") from error
 
 
-def _read_zip(archive: zipfile.ZipFile, path: Path, name: str, skip_bad: bool) -> Dataset:
+def _read_zip(archive: zipfile.ZipFile, path: Path, name: str, skip_bad: bool, size: int | None) -> Dataset:
     what = shown(path)
     inside = {in_parts(item.filename): item for item in archive.infolist() if not item.is_dir()}
     inside.pop((), None)
@@ -93,7 +94,7 @@ def _read_zip(archive: zipfile.ZipFile, path: Path, name: str, skip_bad: bool) -
         lambda: ((i, partial(content, item)) for i, item in enumerate(items)),
         lambda kept: class_labels.from_folders([found.images[i][:-1] for i in kept]),
     )
-    return read_album(album, name, skip_bad)
+    return read_album(album, name, skip_bad, size)
 
 
 def check_packing(items: Iterable[zipfile.ZipInfo], what: str) -> None:
@@ -110,7 +111,9 @@ def check_packing(items: Iterable[zipfile.ZipInfo], what: str) -> None:
             )
 
 
-def read_tars(paths: Sequence[Path], what: str, name: str, skip_bad: bool = False) -> Dataset:
+def read_tars(
+    paths: Sequence[Path], what: str, name: str, skip_bad: bool = False, size: int | None = None
+) -> Dataset:
     """All images of .tar files, zipped or not, as one data set: WebDataset shards where they have labels.
 
     Args:
@@ -118,6 +121,7 @@ def read_tars(paths: Sequence[Path], what: str, name: str, skip_bad: bool = Fals
         what: all of them, for messages.
         name: the data set's name.
         skip_bad: pass over images that cannot be read, and name them in `Dataset.skipped`.
+        size: as in `read_album`.
 
     Raises:
         InputError: damaged or growing beyond reason; no images; and as `read_album`.
@@ -139,7 +143,7 @@ def read_tars(paths: Sequence[Path], what: str, name: str, skip_bad: bool = Fals
             return class_labels.from_folders([images[i].parts[:-1] for i in kept])
 
     album = Album(what, len(images), lambda i: name_of(images[i]), lambda: contents(paths, images), labels)
-    return read_album(album, name, skip_bad)
+    return read_album(album, name, skip_bad, size)
 
 
 def _pictures(inside: Sequence[Member], archives: int, what: str) -> tuple[Member, ...]:

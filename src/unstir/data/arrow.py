@@ -60,7 +60,12 @@ class _Columns:
 
 
 def read_tables(
-    paths: Sequence[Path], what: str, name: str, skip_bad: bool = False, features: Features | None = None
+    paths: Sequence[Path],
+    what: str,
+    name: str,
+    skip_bad: bool = False,
+    size: int | None = None,
+    features: Features | None = None,
 ) -> Dataset:
     """The images, or the numbers, of the files of one table.
 
@@ -69,6 +74,7 @@ def read_tables(
         what: all of them, for messages.
         name: the data set's name.
         skip_bad: pass over images that cannot be read, and name them in `Dataset.skipped`.
+        size: as in `read_album`.
         features: what a file beside them says of the columns, where their own metadata say nothing.
 
     Raises:
@@ -86,6 +92,10 @@ def read_tables(
                 )
         columns = _columns(schemas[0], features, what)
         if columns is None:
+            if size is not None:
+                raise InputError(
+                    f"size={size}: is for images, and {what} is a table of numbers; leave it out"
+                )
             return _numbers(paths, what, name)
         marks = _Marks(columns, what)
         for path in paths:
@@ -101,7 +111,7 @@ def read_tables(
             lambda: _images(paths, columns, marks),
             marks.labels,
         )
-        return read_album(album, name, skip_bad)
+        return read_album(album, name, skip_bad, size)
     except InputError:
         raise
     except (pa.ArrowException, ValueError, LookupError, ArithmeticError, MemoryError) as error:

@@ -3,6 +3,7 @@
     first frame of an animation; turned upright as its EXIF says
     transparent pixels are laid on white
     16-bit grey -> round(v / 257); palettes, CMYK and the like -> RGB
+    where a size is asked for, the largest square at the centre, scaled to it
 
 A size is `(width, height)` of the upright image, as people say it; pixels are `(1 or 3, height, width)`.
 """
@@ -42,26 +43,34 @@ Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 Size = tuple[int, int]
 
 
-def decode(content: bytes, wanted: Size | None = None) -> tuple[Size, Pixels | None]:
+def decode(
+    content: bytes, wanted: Size | None = None, square: int | None = None
+) -> tuple[Size, Pixels | None]:
     """The size of an image and, where that is the one wanted, its pixels `(1 or 3, height, width)`.
 
     Args:
         content: the file.
         wanted: decode the pixels only where they are of this size; None takes any.
+        square: crop and scale the image to a square of so many pixels, whatever its size.
 
     Raises:
         UNREADABLE: one of these, where it is no image, damaged, or above `MAX_PIXELS`.
     """
     with _opened(content) as image:
+        if square is not None:  # a JPEG is unpacked at an eighth of its size, or a quarter, or a half
+            image.draft(None, (2 * square, 2 * square))
         turn = image.getexif().get(_ORIENTATION, 1)
         size = (image.height, image.width) if turn in _SIDEWAYS else (image.width, image.height)
-        if wanted is not None and size != wanted:
+        if square is None and wanted is not None and size != wanted:
             return size, None
         if turn != 1:
             from PIL import ImageOps
 
             ImageOps.exif_transpose(image, in_place=True)
-        return size, np.ascontiguousarray(_pixels(image).transpose(2, 0, 1))
+        pixels = _pixels(image)
+        if square is not None:
+            size, pixels = (square, square), _scaled(pixels, square)
+        return size, np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 @contextmanager
@@ -108,3 +117,12 @@ def _pixels(image: Image.Image) -> Pixels:
     pixels = pixels[..., None] if mode == "L" else pixels
     grey = palette and bool((pixels[..., :1] == pixels).all())
     return pixels[..., :1] if grey else pixels
+
+
+def _scaled(pixels: Pixels, square: int) -> Pixels:
+    """The largest square at the centre, scaled: `(h, w, c)` to `(square, square, c)`."""
+    from PIL import Image, ImageOps
+
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    scaled = np.asarray(ImageOps.fit(image, (square, square)), dtype=np.uint8)
+    return scaled.reshape(square, square, pixels.shape[-1])

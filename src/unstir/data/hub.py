@@ -38,7 +38,7 @@ def is_saved(folder: Path) -> bool:
     return (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
 
 
-def read_saved(folder: Path, name: str, skip_bad: bool = False) -> Dataset:
+def read_saved(folder: Path, name: str, skip_bad: bool = False, size: int | None = None) -> Dataset:
     """The data set in a folder that `save_to_disk` wrote; of several parts, `train`.
 
     Raises:
@@ -67,10 +67,12 @@ def read_saved(folder: Path, name: str, skip_bad: bool = False) -> Dataset:
         raise InputError(f"{shown(gone)} is not there, and state.json names it: copy the whole folder")
     about = folder / "dataset_info.json"
     features = _json(about).get("features") if about.is_file() else None
-    return read_tables(paths, what, name, skip_bad, features if isinstance(features, dict) else None)
+    return read_tables(paths, what, name, skip_bad, size, features if isinstance(features, dict) else None)
 
 
-def read_tables_in(folder: Path, files: Sequence[Parts], name: str, skip_bad: bool = False) -> Dataset:
+def read_tables_in(
+    folder: Path, files: Sequence[Parts], name: str, skip_bad: bool = False, size: int | None = None
+) -> Dataset:
     """The part `train` among files of tables in a folder, or the only part.
 
     Args:
@@ -78,6 +80,7 @@ def read_tables_in(folder: Path, files: Sequence[Parts], name: str, skip_bad: bo
         files: .parquet, .arrow or .feather in it, as names in parts.
         name: the data set's name.
         skip_bad: as in `read_tables`.
+        size: as in `read_tables`.
 
     Raises:
         InputError: several sets, or several parts and none `train`; and as `read_tables`.
@@ -97,7 +100,7 @@ def read_tables_in(folder: Path, files: Sequence[Parts], name: str, skip_bad: bo
             f"{what} holds the parts {found}, and none is train: give one file, or a folder of some"
         )
     paths = [folder.joinpath(*file) for file in groups[sets[0], chosen]]
-    return read_tables(paths, what if len(paths) > 1 else shown(paths[0]), name, skip_bad)
+    return read_tables(paths, what if len(paths) > 1 else shown(paths[0]), name, skip_bad, size)
 
 
 def is_table(file: Parts) -> bool:

@@ -37,13 +37,14 @@ class Found:
     others: tuple[Parts, ...]
 
 
-def read_folder(folder: Path, name: str, skip_bad: bool = False) -> Dataset:
+def read_folder(folder: Path, name: str, skip_bad: bool = False, size: int | None = None) -> Dataset:
     """All images of a folder, as uint8 `(n, 1 or 3, height, width)`.
 
     Args:
         folder: where they lie.
         name: the data set's name.
         skip_bad: pass over images that cannot be read, and name them in `Dataset.skipped`.
+        size: as in `read_album`.
 
     Raises:
         InputError: no images; unreadable ones (each is named); more than one size; too many for memory.
@@ -58,7 +59,7 @@ def read_folder(folder: Path, name: str, skip_bad: bool = False) -> Dataset:
         lambda: ((i, partial(_content, folder.joinpath(*file))) for i, file in enumerate(files)),
         lambda kept: class_labels.from_folders([files[i][:-1] for i in kept]),
     )
-    return read_album(album, name, skip_bad)
+    return read_album(album, name, skip_bad, size)
 
 
 def find_files(folder: Path) -> Found:
