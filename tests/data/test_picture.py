@@ -103,7 +103,7 @@ def test_categories_stand_apart_each_in_its_place(count: int) -> None:
     shown = dark(content).any(1)
     rows = int((shown[1:] & ~shown[:-1]).sum())
     assert rows == count
-    assert content != scatter_bytes(points)
+    assert (content == scatter_bytes(points)) == (count > 12)  # so many have no room for their names
 
 
 def test_labels_have_colours_of_their_own() -> None:

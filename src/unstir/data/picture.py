@@ -139,12 +139,10 @@ def scatter_bytes(
         axes.set_ylim(float(middle[1] - half[1]), float(middle[1] + half[1]))
     if plane:
         axes.set_aspect("equal", adjustable="box")
-    for axis, limits, found in zip(
-        (axes.xaxis, axes.yaxis), (axes.set_xlim, axes.set_ylim), names, strict=True
-    ):
+    for at, (axis, found) in enumerate(zip((axes.xaxis, axes.yaxis), names, strict=True)):
         if 0 < len(found) <= _NAMED:
-            limits(-0.5, len(found) - 0.5)
             axis.set_ticks(range(len(found)), [_short(name) for name in found])
+            (axes.set_ylim if at else axes.set_xlim)(-0.5, len(found) - 0.5)
     axes.set_xlabel(columns[0])
     axes.set_ylabel(columns[1])
     stream = io.BytesIO()
