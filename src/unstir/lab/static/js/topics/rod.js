@@ -300,7 +300,7 @@ register({
           h("p", { class: "prose" }, "Draw on the rod to heat it here and cool it there, and let time go. Every profile is a sum of cosine modes, and each of them fades at its own rate: twice as fine, four times as fast."),
           kinds.root),
         h("section", { class: "block" }, h("h3", {}, "And back?"),
-          h("p", { class: "quiet" }, "Divide each mode by what is left of it, and the past is there again. But thermometers err, and so is their error, many times over."),
+          h("p", { class: "quiet" }, "Divide each mode by what is left of it, and the past is there again. But thermometers err, and what they err by is divided too: it grows many times over."),
           back.root, error.root)),
       h("section", { class: "figure", "aria-label": "Figure" }, figure.root)));
     const update = () => {

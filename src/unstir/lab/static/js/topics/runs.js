@@ -195,7 +195,7 @@ class Runs {
         h("section", { class: "block" }, h("h2", {}, "Open a trained run"),
           runs.length ? h("div", { class: "block" }, list, this.about) : h("div", { class: "prose" },
             h("p", {}, "A run is a network that has been trained on data of yours. Train one, and open the lab with its folder:"),
-            h("pre", { class: "code" }, "unstir train --data digits --minutes 1 --out runs/digits\nunstir lab --runs runs"))),
+            h("pre", { class: "code" }, "unstir train --data digits\nunstir lab --runs runs"))),
         this.choices),
       h("section", { class: "figure", "aria-label": "Figure" }, this.trouble.root, this.birth.root)));
     setTrack([], (position) => `${Math.round(100 * (1 - position))} % of the way from noise`);
