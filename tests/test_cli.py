@@ -580,10 +580,18 @@ def test_few_items_train_without_figures(place: Path, count: int) -> None:
     said = call("train", "--data", "few.npy", "--steps", 3, "--batch", 50, "--out", "run", "--json", *MLP)
     assert said.status == 0, said.err
     assert json.loads(said.out)["evaluation"] is None
+    assert "items to train on and" in said.err
+    assert "held out are few: samples may be copies" in said.err
     assert call("sample", "run", "-n", 2, "--out", "a.npz").status == 0
     assert call("evaluate", "run", "-n", 20).refusal.endswith(
         "are too few to compare with; give at least 20 of each"
     )
+
+
+def test_a_wide_table_without_names_may_be_meant_as_signals(place: Path) -> None:
+    np.save("wide.npy", np.random.default_rng(0).normal(size=(8, 40)).astype(np.float32))
+    said = call("train", "--data", "wide.npy", "--steps", 1, "--out", "run", *MLP)
+    assert "read as a table of 40 columns; were they signals, give an array (n, 1, 40)" in said.err
 
 
 def test_one_image_of_one_colour(place: Path) -> None:

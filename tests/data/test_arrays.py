@@ -84,7 +84,10 @@ def test_labels_and_columns() -> None:
         (np.array([["1", "2"]]), "dtype <U1: give numbers"),
         (np.ones((2, 2), complex), "dtype complex128"),
         (np.zeros((2, 2), "M8[s]"), "dtype datetime64[s]"),
-        (np.zeros(5), "shape (5,), neither images, a table nor signals: reshape one column to (n, 1)"),
+        (
+            np.zeros(5),
+            "shape (5,), neither images, a table nor signals: reshape one column to (n, 1), or cut",
+        ),
         (np.float32(1), "shape (), neither images, a table nor signals: give (n, columns)"),
         (np.zeros((2, 3, 4, 5, 6)), "shape (2, 3, 4, 5, 6), neither"),
         (np.zeros((0, 2)), "shape (0, 2), so it is empty: give at least one"),

@@ -13,6 +13,8 @@ from unstir.cli.console import err, out, print_json, say
 from unstir.cli.tables import FEWEST, print_evaluation
 from unstir.errors import InputError
 
+_SIGNAL = 32  # unnamed columns of a table that may be meant as a signal
+
 if TYPE_CHECKING:
     from unstir.measure import Evaluation, TextEvaluation
     from unstir.run import Run
@@ -102,6 +104,25 @@ def _announce(session: Session) -> None:
         f"{len(session.heldout):,} held out; {config.network} of {parameters:,} parameters, "
         f"{config.precision} on {trainer.data.device}; {budget}",
     )
+    if config.holdout and min(len(session.train), len(session.heldout)) < FEWEST:
+        say(
+            f"{len(session.train)} items to train on and {len(session.heldout)} held out are few: "
+            f"samples may be copies, and there are no figures below {FEWEST} of each"
+        )
+    if (
+        session.info.kind == "table"
+        and len(session.info.columns) >= _SIGNAL
+        and _unnamed(session.info.columns)
+    ):
+        say(
+            f"read as a table of {len(session.info.columns)} columns; were they signals, "
+            f"give an array (n, 1, {len(session.info.columns)})"
+        )
+
+
+def _unnamed(columns: Sequence[str]) -> bool:
+    """Whether columns have no other names than those that arrays are given."""
+    return all(name == f"x{i}" for i, name in enumerate(columns))
 
 
 def _print(

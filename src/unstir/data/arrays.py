@@ -57,7 +57,11 @@ def from_array(
     if array.dtype.kind not in "biuf":
         raise InputError(f"{what} has dtype {_dtype(array)}: give numbers (uint8, other integers or floats)")
     if array.ndim not in (2, 3, 4):
-        mend = "reshape one column to (n, 1)" if array.ndim == 1 else _SHAPES
+        mend = (
+            "reshape one column to (n, 1), or cut one signal into pieces (n, 1, length)"
+            if array.ndim == 1
+            else _SHAPES
+        )
         raise InputError(f"{what} has shape {array.shape}, neither images, a table nor signals: {mend}")
     if 0 in array.shape:
         raise InputError(f"{what} has shape {array.shape}, so it is empty: give at least one item")
