@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -51,4 +52,5 @@ def tune(
         say("no better: nothing was changed", console=out)
         return
     option = "" if solver is None else f" --solver {solver}"
-    say(f"kept in {opened.path / FILE}: unstir sample {run} --steps {steps}{option} takes them", console=out)
+    command = f"unstir sample {shlex.quote(str(run))} --steps {steps}{option}"
+    say(f"kept in {opened.path / FILE}: {command} takes them", console=out)
