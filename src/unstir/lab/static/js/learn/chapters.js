@@ -161,7 +161,7 @@ export const CHAPTERS = [
       const cloud = new PathFigure(context, "learn-a", { data: SPIRAL, process: "poisson:D=1", direction: "backward", n: 1500 });
       const tails = new TailsFigure(context, "learn-b", () => tell());
       page.put("dial", new Live(new Together([cloud, tails]), { ends: ["data", "charges"], rest: 0.45,
-        caption: "Left: a spiral under charges in D extra dimensions, on its way back. Right: the share of noise farther out than each distance, beside Gauss’s, dashed." }));
+        caption: "A spiral under charges in D extra dimensions, on its way back; and the share of noise farther out than each distance, beside Gauss’s, dashed." }));
       const question = new Question(page.question, { label: [h("span", { class: "symbol" }, "D"), " extra dimensions"], low: 1, high: 1024, value: 1, log: true, whole: true,
         onChange: (value) => {
           D = value;
