@@ -156,3 +156,16 @@ def test_bad_input_is_named(
     grey: Run, values: Tensor, options: dict[str, object], words: str, refused: Refused
 ) -> None:
     assert words in refused(likelihood, grey, values.to(torch.uint8), **options)
+
+
+def test_a_bridge_tells_clean_images_given_degraded_ones(tmp_path: Path) -> None:
+    pixels = torch.randint(0, 256, (40, 1, 4, 4), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    options = {"steps": 2, "batch": 8, "network_options": {"width": 8, "layers": 1, "middle": 1}}
+    run = unstir.fit("bridge:task=denoise,noise=0.05", pixels, out=tmp_path, **options)  # type: ignore[arg-type]
+    found = likelihood(run, pixels[:4], draws=2)
+    assert "given degraded ones" in found.meaning
+    # Noise of a twentieth of 2 · 128 grey levels leaves far less to tell than the images' eight bits.
+    std = 0.05 * run.scaling.to_dict()["scale"][0]
+    assert found.mean == pytest.approx(math.log2(std * math.sqrt(2 * math.pi * math.e)), abs=0.4)
+    again = likelihood(run, pixels[2:4], draws=2, first=2)
+    torch.testing.assert_close(again.nats, found.nats[2:], rtol=0, atol=1e-3)

@@ -28,7 +28,7 @@ from unstir.data.channels import Channels
 from unstir.errors import InputError
 from unstir.flow import Streams, log_likelihood
 from unstir.flow.bound import nats_bound
-from unstir.physics import CoinProcess, FlowProcess
+from unstir.physics import Bridge, CoinProcess, FlowProcess
 from unstir.physics.kinds import nearest
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ _STEPS = 30
 _TERMS = 20  # of the coins' bound, for each draw
 # Parts the cells' random numbers from the probes'.
 _APART = 0x5DE0_C3A7
+_DEGRADED = 0x3C1B_52D9  # and those of what degrades
 
 
 @dataclass(frozen=True)
@@ -184,6 +185,10 @@ class _Flow(_Law):
             return "an upper bound on -log2 P per number, by uniform dequantisation"
         return "-log2 of the density per number, in the data's units"
 
+    def items(self, x: Tensor, seed: int, first: int) -> Tensor:
+        """What the process has a density of, for items in model units."""
+        return x
+
     def nats(self, values: Tensor, label: Tensor | None, seed: int, first: int, *, inside: bool) -> Tensor:
         values = values.double()
         if inside and bool(self._cells.any()):
@@ -192,12 +197,28 @@ class _Flow(_Law):
             uniform = streams.draw(lambda g: torch.rand(shape, generator=g, dtype=torch.float64))
             values = values + (uniform - 0.5) * self._cells
         run, device = self.run, self.device
-        x = run.scaling.to_model(values).to(device)
+        x = self.items(run.scaling.to_model(values).to(device), seed, first)
         found = log_likelihood(
             run.process, run.field, x, given="items", label=None if label is None else label.to(device),
             probes=self.probes, seed=seed, first=first, steps=_STEPS,
         )  # fmt: skip
         return found.cpu() - self._log_scale
+
+
+class _Bridged(_Flow):
+    """The density of clean items given how the task leaves them: each is degraded first, with its noise."""
+
+    @property
+    def meaning(self) -> str:
+        return "an upper bound on -log2 P of clean images given degraded ones, per number"
+
+    def items(self, x: Tensor, seed: int, first: int) -> Tensor:
+        process = self.run.process
+        if not isinstance(process, Bridge):
+            raise TypeError(f"process {process.name}: is no bridge")
+        each, streams = iter(torch.split(x.cpu(), 1)), Streams(seed ^ _DEGRADED, first, len(x))
+        degraded = streams.draw(lambda g: process.degraded(next(each), g)).to(x)
+        return torch.cat([x, degraded], 1)
 
 
 class _Coins(_Law):
@@ -218,7 +239,7 @@ class _Coins(_Law):
 
 
 # The nearest class of a process decides.
-_LAWS: Mapping[type[Any], type[_Law]] = {FlowProcess: _Flow, CoinProcess: _Coins}
+_LAWS: Mapping[type[Any], type[_Law]] = {FlowProcess: _Flow, Bridge: _Bridged, CoinProcess: _Coins}
 
 
 def _law(run: Run, probes: int) -> _Law:

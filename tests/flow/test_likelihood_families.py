@@ -9,16 +9,26 @@ import pytest
 import torch
 from torch import Tensor
 
-from unstir.fields import ExactField, LangevinMixture, MixtureField
+from unstir.fields import ExactField, GaussianPairs, LangevinMixture, MixtureField
 from unstir.flow import log_likelihood
 from unstir.flow.ascent import PhaseAscent
-from unstir.physics import FlowProcess, Kac, LangevinProcess, LinearProcess, entries, heat, langevin, parse
+from unstir.physics import (
+    Bridge,
+    FlowProcess,
+    Kac,
+    LangevinProcess,
+    LinearProcess,
+    entries,
+    heat,
+    langevin,
+    parse,
+)
 from unstir.physics.kac import mixture_velocity
 
 Refused = Callable[..., str]
 Mixture = Callable[[LinearProcess, int], MixtureField]
 
-# Those with no density: the coins', whose bound is tested with them, and two that start from data unknown.
+# Those with no density of items alone: the coins', whose bound is tested with them, and two with a partner.
 WITHOUT = {"coins", "capacitor", "bridge"}
 # The hemisphere's radius is made for images; so large that of two numbers too nothing is left.
 NAMES = {"pfgm": "pfgm:M=500"}
@@ -143,11 +153,36 @@ def test_with_equal_steps_an_item_depends_on_the_seed_and_its_index_alone(mixtur
 
 @pytest.mark.parametrize(
     ("name", "why"),
-    [("coins", "nats_bound"), ("capacitor", "no prior is known"), ("bridge", "degraded images")],
+    [("coins", "nats_bound"), ("capacitor", "no prior is known"), ("bridge", "an item is a pair")],
 )
 def test_a_process_without_one_says_why(name: str, why: str, refused: Refused) -> None:
     message = refused(log_likelihood, parse(name), lambda x, t, label: x, torch.zeros(2, 1, 4, 4))
     assert why in message
+
+
+def test_of_a_bridge_it_is_the_density_of_the_clean_given_the_degraded() -> None:
+    # Normal pairs, whose regression is known, and far from what an untrained bridge takes it for.
+    a = torch.randn((4, 4), generator=seeded(), dtype=torch.float64)
+    covariance, mean = 0.1 * a @ a.T + 0.05 * torch.eye(4), torch.tensor([0.1, -0.2, 0.1, 0.0]).double()
+    process = parse("bridge")
+    assert isinstance(process, Bridge)
+    field = GaussianPairs(process, mean, covariance)
+    pairs = (
+        mean
+        + torch.randn((8, 4), generator=seeded(1), dtype=torch.float64) @ torch.linalg.cholesky(covariance).T
+    )
+    factor = torch.linalg.solve(covariance[2:, 2:], covariance[2:, :2]).T
+    left = covariance[:2, :2] - factor @ covariance[2:, :2]
+    guess = mean[:2] + (pairs[:, 2:] - mean[2:]) @ factor.T
+    law = torch.distributions.MultivariateNormal(guess, left)
+    items = pairs[..., None, None]
+    found = log_likelihood(process, field, items, divergence="exact", given="items", steps=15)
+    assert float((found - law.log_prob(pairs[:, :2])).abs().max()) < 1e-2 * 2
+    # Told of another image's degraded self it is another.
+    other = torch.cat([items[:, :2], items.flip(0)[:, 2:]], 1)
+    assert (
+        float((log_likelihood(process, field, other, divergence="exact", steps=15) - found).abs().max()) > 0.1
+    )
 
 
 def test_steps_and_probes_are_checked(refused: Refused) -> None:

@@ -4,6 +4,7 @@
     in time    z = x              on t              dz/dt = v(x, t)          heat, of constant noise
     fronts     z = x              on t              the same, up to where the prior has atoms: Kac flow
     phase      z = (x, v)         on ln t           dz/d ln t = t v(u, t)    Langevin diffusion
+    bridge     z = (u − W x₁)/√(r² + σ²) on ln σ    as linear, of x₀ given x₁
 
 A flow of these leads from the density of its prior to that of the data at `t_min` (`likelihood.py`) and back
 from data to the state of the prior that they come from (`encode.py`).
@@ -19,12 +20,14 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
+from unstir.errors import InputError
 from unstir.fields import Field
 from unstir.flow.streams import Streams
 from unstir.physics import (
     Bridge,
     Capacitor,
     CoinProcess,
+    CosineModes,
     FlowProcess,
     HeatProcess,
     Kac,
@@ -35,11 +38,14 @@ from unstir.physics import (
 from unstir.physics.kinds import nearest, serving
 from unstir.physics.linear import DATA_STD
 
-P = TypeVar("P", bound=FlowProcess)
+P = TypeVar("P", bound=Process)
+F = TypeVar("F", bound=FlowProcess)
 
 _SMALLEST_SIGNAL = 1e-6  # stands in for A where it is 0
 # The noise in all that a state of Langevin diffusion tells of the data, where its flow begins: as in EDM.
 _PHASE_START = 0.002
+_BRIDGE_ENDS = (0.002, 80.0)  # σ, as in EDM
+_MODES = CosineModes()
 
 
 class Entry(NamedTuple):
@@ -175,10 +181,10 @@ class LinearAscent(Ascent[LinearProcess]):
         return self.process.basis.state(z * self._size[0])
 
 
-class TimeAscent(Ascent[P]):
+class TimeAscent(Ascent[F]):
     """z = x on the process's own clock."""
 
-    def __init__(self, process: P, field: Field, shape: tuple[int, ...]) -> None:
+    def __init__(self, process: F, field: Field, shape: tuple[int, ...]) -> None:
         super().__init__(process, field, shape)
         self.clock = torch.tensor([process.t_min, process.t_max], dtype=torch.float64)
 
@@ -295,16 +301,87 @@ class PhaseAscent(Ascent[LangevinProcess]):
         return z.chunk(2, 1)[0]
 
 
+class BridgeAscent(Ascent[Bridge]):
+    """A bridge told where it begins is a diffusion of x₀ alone: its density is that of x₀ given x₁.
+
+        u = (x_t − t x₁)/(1 − t) = x₀ + σ n      σ² = Σ² t/(1 − t)      du/d ln σ = u − E[x₀ | x_t, x₁]
+
+    z are the cosine modes of u about Wiener's guess W x₁ of them, over √(r² + σ²) with r² what that leaves.
+    They stand still where the pairs are normal. At the end, where the noise drowns all else, their law is
+    normal of variance 1 about (E[x₀ | x₁] − W x₁)/√(r² + σ²), with the mean from the field there.
+    Items and states are pairs (x₀, x₁), as channels one after the other.
+    """
+
+    def __init__(self, process: Bridge, field: Field, shape: tuple[int, ...]) -> None:
+        super().__init__(process, field, shape)
+        if shape[0] % 2:
+            raise InputError(
+                f"data: has {shape[0]} channels; of process {process.name} an item is a pair, the clean "
+                "image and the degraded one, as channels one after the other"
+            )
+        self.clock = torch.tensor(_BRIDGE_ENDS, dtype=torch.float64).log()
+        self._factor, self._left, _ = process.wiener((shape[0] // 2, *shape[1:]))
+        self._start = self._guess = torch.empty(0)
+        self._label: Tensor | None = None
+
+    def signal(self) -> Tensor:
+        return torch.ones(1, dtype=torch.float64)
+
+    def enter(self, x: Tensor, streams: Streams | None) -> Entry:
+        u, self._start = x.chunk(2, 1)
+        self._guess = self._factor.to(x) * _MODES.coordinates(self._start)
+        width = self._width(self.clock[0]).to(x.device)
+        z = (_MODES.coordinates(u) - self._guess) / width.to(x)
+        return Entry(z, -float(width.log().sum()))
+
+    def slope(self, s: Tensor, z: Tensor, label: Tensor | None) -> Tensor:
+        self._label = label
+        width, left = self._width(s).to(z), self._left.to(z)
+        return z * left / width**2 - self._beside(s, z, label) / width
+
+    def _beside(self, s: Tensor, z: Tensor, label: Tensor | None) -> Tensor:
+        """Modes of what the field answers, about Wiener's guess."""
+        s = s.clamp(self.clock[0], self.clock[1])
+        width, guess = self._width(s).to(z), self._guess.to(z)
+        t = float(1 / (1 + self.process.sigma**2 * (-2 * s).exp()))
+        start = self._start.to(z)
+        u = _MODES.state(guess + width * z)
+        clean = self.field.at(t)(torch.cat([(1 - t) * u + t * start, start], 1), label)
+        return _MODES.coordinates(clean) - guess
+
+    def leave(self, z: Tensor) -> Entry:
+        s = self.clock[1]
+        width, left = self._width(s).to(z), self._left.to(z)
+        # D = m + r²/(r² + σ²) (u − m)
+        share = left / width**2
+        mean = (self._beside(s, z.to(self._start), self._label).to(z) - share * width * z) / (1 - share)
+        return Entry(z - mean / width, 0.0)
+
+    def log_prior(self, x: Tensor) -> Tensor:
+        z = x.flatten(1).double()
+        return -0.5 * (z.square().sum(1) + z.shape[1] * math.log(2 * math.pi))
+
+    def arrive(self, x: Tensor) -> Tensor:
+        return x
+
+    def _state(self, z: Tensor) -> Tensor:
+        guess = self._guess.to(z)
+        return _MODES.state(guess + self._width(self.clock[0]).to(z) * z)
+
+    def _width(self, s: Tensor) -> Tensor:
+        return (self._left + (2 * s).exp()).sqrt()
+
+
 # The nearest class of a process decides.
 _ASCENTS: Mapping[type[Process], type[Ascent[Any]]] = {
     LinearProcess: LinearAscent,
     HeatProcess: HeatAscent,
     Kac: KacAscent,
     LangevinProcess: PhaseAscent,
+    Bridge: BridgeAscent,
 }
 _WITHOUT: Mapping[type[Process], str] = {
     Capacitor: "half of the lines that cross its plates come round from behind, so that no prior is known",
-    Bridge: "its states start from degraded images, whose density nobody knows",
     CoinProcess: "its states turn at random, along no flow; of their likelihood nats_bound is a bound",
 }
 

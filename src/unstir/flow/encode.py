@@ -16,7 +16,7 @@ from unstir.errors import InputError
 from unstir.fields import Field, FieldFunction, as_field
 from unstir.fields.learned import check_denoises
 from unstir.flow.ascent import Ascent, ascent
-from unstir.physics import Process
+from unstir.physics import Bridge, Process
 
 STEPS = 30
 
@@ -81,6 +81,10 @@ def _flow(
     check_denoises(field, "encoding")
     if steps < 1:
         raise InputError(f"steps={steps}: give 1 or more")
+    if isinstance(process, Bridge):
+        raise InputError(
+            f"process {process.name}: has no flow from data to a known prior: it comes from degraded images"
+        )
     flow = ascent(process, as_field(field), shape)
     if not given.is_floating_point() or given.ndim < 2 or not bool(given.isfinite().all()):
         raise InputError("data: give finite floats of shape (batch, *shape)")
