@@ -105,7 +105,7 @@ export const CHAPTERS = [
         if (lost > 0.5) question.reveal();
       };
       page.put("entropy", new Live(withAsk(new EntropyFigure(context, "learn-b"), { data: { preset: "two-moons" }, process: "edm", seed: 0 }),
-        { ends: ["data", "noise"], caption: "Entropy of two moons under diffusion, forward and, by the exact field, backward. The line is exact; dots are told from the particles alone." }));
+        { ends: ["data", "noise"], caption: "Entropy of two moons under diffusion, forward and, by the exact field, backward. The line is exact. Dots are told from the particles alone, and see nothing finer than these lie apart." }));
     },
   },
   {
