@@ -42,7 +42,13 @@ def resumed(path: Path | None, given: dict[str, Any], config: Path | None = None
     session = resume(path)
     for passed in session.passed_over:
         say(f"passed over {passed}")
-    say(f"going on at step {session.trainer.step}")
+    step = session.trainer.step
+    if session.trainer.budget.done(step):
+        say(
+            f"its budget was spent after {step:,} steps, samples are drawn anew; for more begin a new run"
+        )
+    else:
+        say(f"going on at step {step:,}")
     return session
 
 
@@ -61,7 +67,8 @@ def train_through(session: Session, *, as_json: bool) -> None:
 
     config, trainer = session.config, session.trainer
     _announce(session)
-    show_training(training(session), config.batch, config.minutes, err)
+    if not trainer.budget.done(trainer.step):
+        show_training(training(session), config.batch, config.minutes, err)
     if not trainer.budget.done(trainer.step):
         say(
             f"step {trainer.step} and all before are kept. Go on with: "
