@@ -60,7 +60,10 @@ def given_items(
     if len(data) == 0:
         raise InputError(f"holdout=0: nothing was held out; give items with --{name}")
     if data.shape != tuple(run.info.shape):
-        raise InputError(f"{name} {source}: has items of {data.shape}, the run of {tuple(run.info.shape)}")
+        wanted, mend = tuple(run.info.shape), ""
+        if data.kind == run.info.kind == "image" and wanted[-1] == wanted[-2]:
+            mend = f"; {source}:size={wanted[-1]} crops and scales them"
+        raise InputError(f"{name} {source}: has items of {data.shape}, the run of {wanted}{mend}")
     return data if n is None else data.select(torch.arange(min(n, len(data))))
 
 
@@ -74,19 +77,21 @@ def load_items(source: str) -> Dataset:
     """A data set, or one of the image in a file.
 
     Args:
-        source: a built-in name, or a path.
+        source: a built-in name, or a path; behind one of images, `:size=64` crops and scales them.
 
     Raises:
         InputError: as `unstir.data.load`.
     """
     from unstir.data import load
     from unstir.data.decode import SUFFIXES
+    from unstir.data.load import sized
 
-    path = Path(source).expanduser()
+    place, size = sized(source)
+    path = Path(place).expanduser()
     if path.suffix.lower() in SUFFIXES and path.is_file():
         with tempfile.TemporaryDirectory() as folder:  # data are read by the folder
             shutil.copy(path, folder)
-            return load(folder)
+            return load(folder if size is None else f"{folder}:size={size}")
     return load(source)
 
 

@@ -44,9 +44,7 @@ def resumed(path: Path | None, given: dict[str, Any], config: Path | None = None
         say(f"passed over {passed}")
     step = session.trainer.step
     if session.trainer.budget.done(step):
-        say(
-            f"its budget was spent after {step:,} steps, samples are drawn anew; for more begin a new run"
-        )
+        say(f"its budget was spent after {step:,} steps, samples are drawn anew; for more begin a new run")
     else:
         say(f"going on at step {step:,}")
     return session

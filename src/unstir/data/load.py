@@ -126,7 +126,7 @@ def load(source: Source, *, skip_bad: bool = False) -> Dataset:
 
 def _read(source: str | os.PathLike[str], skip_bad: bool) -> Dataset:
     name = os.fsdecode(source)
-    place, size = _sized(name)
+    place, size = sized(name)
     path = Path(os.path.expanduser(place))
     try:
         mode = path.stat().st_mode if place.strip() else 0
@@ -156,7 +156,7 @@ def _read(source: str | os.PathLike[str], skip_bad: bool) -> Dataset:
     return reader(path, name, skip_bad, size)
 
 
-def _sized(name: str) -> tuple[str, int | None]:
+def sized(name: str) -> tuple[str, int | None]:
     """`photos:size=64` as the path and the number, and any other name as it is.
 
     Raises:

@@ -1,0 +1,20 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unstir.cli.given import given_items, untrained_field
+from unstir.errors import InputError
+
+
+def test_an_image_of_another_size_is_told_how_to_fit(tmp_path: Path) -> None:
+    file = tmp_path / "a photo.png"
+    Image.fromarray(np.full((30, 40), 9, dtype=np.uint8)).save(file)
+    digits = untrained_field("digits", None, "edm", "cpu")
+    with pytest.raises(InputError, match=r"items of \(1, 30, 40\), the run of \(1, 8, 8\);") as told:
+        given_items(digits, str(file))
+    fitting = str(told.value).partition("; ")[2].removesuffix(" crops and scales them")
+    assert fitting == f"{file}:size=8"
+    for place in (fitting, f"{tmp_path}:size=8"):
+        assert given_items(digits, place).values.unique().tolist() == [9]
