@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ import torch
 import typer
 from PIL import Image
 from rich.console import Console
+from tests.calling import Said, call
 
 import unstir
 from unstir import cli, physics
@@ -33,38 +33,6 @@ from unstir.train.folder import read_run_config
 
 MLP = ("--network-options", '{"width": 16, "depth": 1}')
 UNET = ("--network-options", '{"width": 8, "layers": 1, "middle": 1}')
-
-
-@dataclass
-class Said:
-    """What a command printed, and its exit status."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def refusal(self) -> str:
-        """The one line with which bad input is refused."""
-        assert self.status == 2, self.err
-        assert self.out == ""
-        lines = self.err.splitlines()
-        assert len(lines) == 1, self.err
-        assert lines[0].isprintable()
-        assert lines[0].startswith("error: ")
-        return lines[0]
-
-
-def call(*arguments: object, out: io.StringIO | None = None) -> Said:
-    out, err = out or io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["unstir", *map(str, arguments)])
-        patch.setattr(sys, "stdout", out)
-        patch.setattr(sys, "stderr", err)
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-    assert isinstance(end.value.code, int)
-    return Said(end.value.code, out.getvalue(), err.getvalue())
 
 
 def tree(folder: Path) -> dict[str, bytes | None]:

@@ -7,21 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from typer.testing import CliRunner
+from tests.calling import printed
 
 import unstir
-from unstir.cli import app
 from unstir.data import Dataset, save_samples
-from unstir.errors import InputError
 from unstir.evaluation import compare
-
-
-def call(*arguments: object) -> str:
-    result = CliRunner().invoke(app, [str(a) for a in arguments])
-    if isinstance(result.exception, InputError):
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 def points(n: int, seed: int = 0) -> Dataset:
@@ -44,7 +34,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> unstir.Run:
 
 
 def test_evaluate_shows_them_where_the_run_has_classes(run: unstir.Run, tmp_path: Path) -> None:
-    found = json.loads(call("evaluate", run.path, "-n", 100, "--steps", 12, "--json"))["classes"]
+    found = json.loads(printed("evaluate", run.path, "-n", 100, "--steps", 12, "--json"))["classes"]
     assert [row["name"] for row in found["classes"]] == ["0", "1"]
     asked = run.labels(100, seed=0)
     assert asked is not None
@@ -53,13 +43,13 @@ def test_evaluate_shows_them_where_the_run_has_classes(run: unstir.Run, tmp_path
     assert found["real"] > 0.95
     again = json.loads(json.dumps(run.evaluate(100, steps=12).to_dict()["classes"]))
     assert again == found
-    shown = call("evaluate", run.path, "-n", 100, "--steps", 12)
+    shown = printed("evaluate", run.path, "-n", 100, "--steps", 12)
     assert "taken for the class asked for ↑" in shown
     assert "all 100 samples" in shown
-    assert "taken for the class" in call("evaluate", run.path, "-n", 100, "--steps", 12, "--baselines")
+    assert "taken for the class" in printed("evaluate", run.path, "-n", 100, "--steps", 12, "--baselines")
     bare = tmp_path / "s.npz"
     save_samples(bare, run.sample(60, steps=4))
-    assert json.loads(call("evaluate", bare, "--data", run.config.data, "--json"))["classes"] is None
+    assert json.loads(printed("evaluate", bare, "--data", run.config.data, "--json"))["classes"] is None
 
 
 def test_samples_of_the_wrong_class_are_found_out_and_names_tell_numbers(run: unstir.Run) -> None:

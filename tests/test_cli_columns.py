@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from typer.testing import CliRunner
+from tests.calling import printed
 
 import unstir
-from unstir.cli import app
 from unstir.data import Dataset, load, save_samples, with_categories, with_column, with_labels
 from unstir.errors import InputError
 from unstir.train import make_config
@@ -26,14 +25,6 @@ NETWORK = ("--network-options", '{"width": 32, "depth": 2}', "--threads", 1, "--
 COLUMNS = ("size", "kind", "zip")
 SIZES = {"big": 10.0, "small": -10.0}
 ZIPS = (10115, 20095, 80331)
-
-
-def call(*arguments: object) -> str:
-    result = CliRunner().invoke(app, [str(a) for a in arguments])
-    if isinstance(result.exception, InputError):
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 def write(path: Path, n: int = 150, seed: int = 0, kinds: tuple[str, ...] = ("big", "small")) -> Path:
@@ -53,7 +44,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("columns")
     data = write(folder / "t.csv")
     more = ("--label-column", "kind", "--categorical", "zip", "--steps", 250, "--lr", 0.005, "--batch", 64)
-    call("train", "--data", data, "--process", "edm", *more, *NETWORK, "--out", folder / "run")
+    printed("train", "--data", data, "--process", "edm", *more, *NETWORK, "--out", folder / "run")
     return folder
 
 
@@ -75,7 +66,7 @@ def test_samples_have_the_label_column_in_its_place_and_are_of_their_class(
     trained: Path, suffix: str
 ) -> None:
     out = trained / f"s{suffix}"
-    call("sample", trained / "run", "-n", 120, "--label", "big,small", "--steps", 12, "--out", out)
+    printed("sample", trained / "run", "-n", 120, "--label", "big,small", "--steps", 12, "--out", out)
     found = load(out)
     assert found.columns == COLUMNS
     assert found.categories[1] == ("big", "small")
@@ -85,17 +76,17 @@ def test_samples_have_the_label_column_in_its_place_and_are_of_their_class(
         assert float((own[:, 0] - size).abs().mean()) < 3  # the other class is 20 away
     zips = with_categories(found, ["zip"]).categories[2]
     assert set(zips or ()) <= set(map(str, ZIPS))
-    json.loads(call("evaluate", out, "--data", trained / "t.csv", "--json"))
+    json.loads(printed("evaluate", out, "--data", trained / "t.csv", "--json"))
 
 
 def test_drawn_classes_are_written_and_none_leave_the_column_out(trained: Path) -> None:
-    call("sample", trained / "run", "-n", 30, "--steps", 3, "--seed", 4, "--out", trained / "d.csv")
+    printed("sample", trained / "run", "-n", 30, "--steps", 3, "--seed", 4, "--out", trained / "d.csv")
     expected = unstir.load(trained / "run").labels(30, seed=4)
     assert expected is not None
     assert torch.equal(load(trained / "d.csv").values[:, 1], expected.float())
-    call("sample", trained / "run", "-n", 5, "--label", "none", "--steps", 3, "--out", trained / "n.csv")
+    printed("sample", trained / "run", "-n", 5, "--label", "none", "--steps", 3, "--out", trained / "n.csv")
     assert load(trained / "n.csv").columns == ("size", "zip")
-    call("sample", trained / "run", "-n", 5, "--label", "big", "--steps", 3, "--out", trained / "n.npz")
+    printed("sample", trained / "run", "-n", 5, "--label", "big", "--steps", 3, "--out", trained / "n.npz")
     again = load(trained / "n.npz")
     assert again.labels is not None
     assert again.columns == ("size", "zip")
@@ -103,11 +94,11 @@ def test_drawn_classes_are_written_and_none_leave_the_column_out(trained: Path) 
 
 def test_a_run_is_measured_with_other_data_that_may_lack_the_labels(trained: Path) -> None:
     other = write(trained / "other.csv", 130, 1)
-    call("evaluate", trained / "run", "-n", 30, "--steps", 3, "--data", other, "--json")
+    printed("evaluate", trained / "run", "-n", 30, "--steps", 3, "--data", other, "--json")
     bare = trained / "bare.csv"
     rows = [line.split(",") for line in other.read_text().splitlines()]
     bare.write_text("\n".join(f"{row[0]},{row[2]}" for row in rows) + "\n")
-    call("evaluate", trained / "run", "-n", 30, "--steps", 3, "--data", bare, "--json")
+    printed("evaluate", trained / "run", "-n", 30, "--steps", 3, "--data", bare, "--json")
 
 
 def test_resuming_equals_never_having_stopped(tmp_path: Path) -> None:
@@ -121,18 +112,18 @@ def test_resuming_equals_never_having_stopped(tmp_path: Path) -> None:
     for step in training(start(config, tmp_path / "cut")):
         if step.index == 3:
             signal.raise_signal(signal.SIGINT)
-    call("train", "--resume", "--out", tmp_path / "cut")
+    printed("train", "--resume", "--out", tmp_path / "cut")
     ours, theirs = (unstir.load(tmp_path / name).field.state_dict() for name in ("whole", "cut"))
     assert all(torch.equal(value, theirs[key]) for key, value in ours.items())
     data.write_text(data.read_text().replace("big", "bib"))
     with pytest.raises(InputError, match="are not those that run"):
-        call("train", "--resume", "--out", tmp_path / "cut")
+        printed("train", "--resume", "--out", tmp_path / "cut")
 
 
 def test_a_partner_is_read_in_the_same_way(tmp_path: Path) -> None:
     ours, theirs = write(tmp_path / "a.csv"), write(tmp_path / "b.csv", 60, 1, ("small",))
     more = ("--label-column", "kind", "--categorical", "zip", "--no-labels", "--steps", 2, *NETWORK)
-    call(
+    printed(
         "train",
         "--data",
         ours,
@@ -150,7 +141,7 @@ def test_a_partner_is_read_in_the_same_way(tmp_path: Path) -> None:
     far = next(iter(run.process.kept().values()))
     assert far.reshape(60, -1).shape == (60, 3)  # the size, and two coordinates of three codes
     out = tmp_path / "carried.csv"
-    call("sample", tmp_path / "run", "--from", ours, "-n", 5, "--steps", 3, "--out", out)
+    printed("sample", tmp_path / "run", "--from", ours, "-n", 5, "--steps", 3, "--out", out)
     assert load(out).columns == ("size", "zip")
 
 

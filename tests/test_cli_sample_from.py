@@ -6,19 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from tests.calling import printed
 
-from unstir.cli import app
 from unstir.errors import InputError
 
 SMALL = '{"width": 8, "depth": 1}'
-
-
-def call(*arguments: object) -> None:
-    result = CliRunner().invoke(app, [str(a) for a in arguments])
-    if isinstance(result.exception, InputError):
-        raise result.exception
-    assert result.exit_code == 0, result.output
 
 
 def points(path: Path, middle: float, n: int = 60) -> Path:
@@ -31,24 +23,24 @@ def test_a_capacitor_carries_one_data_set_to_the_other(tmp_path: Path) -> None:
     ours, theirs = points(tmp_path / "ours.npy", 0.0), points(tmp_path / "theirs.npy", 3.0, 40)
     run, out = tmp_path / "run", tmp_path / "new.npz"
     train = ("train", "--data", ours, "--partner", theirs, "--process", "capacitor", "--steps", 2)
-    call(*train, "--network-options", SMALL, "--out", run)
+    printed(*train, "--network-options", SMALL, "--out", run)
     (tmp_path / "theirs.npy").unlink()  # the run keeps the far plate
-    call("sample", run, "-n", 5, "--out", out)
+    printed("sample", run, "-n", 5, "--out", out)
     assert np.load(out)["samples"].shape == (5, 2)
-    call("sample", run, "--from", ours, "--solver", "lines:direction=forward", "--out", out)
+    printed("sample", run, "--from", ours, "--solver", "lines:direction=forward", "--out", out)
     assert np.load(out)["samples"].shape == (60, 2)
     with pytest.raises(InputError, match="goes from given items"):
-        call("sample", run, "--solver", "lines:direction=forward", "--out", out)
+        printed("sample", run, "--solver", "lines:direction=forward", "--out", out)
     with pytest.raises(InputError, match="has 60 items"):
-        call("sample", run, "--from", ours, "-n", 61, "--out", out)
+        printed("sample", run, "--from", ours, "-n", 61, "--out", out)
     with pytest.raises(InputError, match=r"\(1, 8, 8\), the run"):
-        call("sample", run, "--from", "digits", "--out", out)
+        printed("sample", run, "--from", "digits", "--out", out)
 
 
 def test_a_partner_for_one_data_set_alone_is_refused(tmp_path: Path) -> None:
     ours = points(tmp_path / "ours.npy", 0.0)
     with pytest.raises(InputError, match="takes one data set; use capacitor for two"):
-        call(
+        printed(
             "train",
             "--data",
             ours,

@@ -10,24 +10,15 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_wine
-from typer.testing import CliRunner
+from tests.calling import printed
 
 import unstir
-from unstir.cli import app
 from unstir.data import load
 from unstir.errors import InputError
 from unstir.train.session import resume
 
 SMALL = ("--network-options", '{"width": 8, "depth": 1}', "--steps", 2, "--threads", 1)
 COLOURS = ("", "blue", "red")
-
-
-def call(*arguments: object) -> str:
-    result = CliRunner().invoke(app, [str(a) for a in arguments])
-    if isinstance(result.exception, InputError):
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 def write(path: Path, colours: tuple[str, ...] = COLOURS, n: int = 120, seed: int = 0) -> Path:
@@ -40,39 +31,39 @@ def write(path: Path, colours: tuple[str, ...] = COLOURS, n: int = 120, seed: in
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tables")
-    call("train", "--data", write(folder / "t.csv"), "--process", "edm", *SMALL, "--out", folder / "run")
+    printed("train", "--data", write(folder / "t.csv"), "--process", "edm", *SMALL, "--out", folder / "run")
     return folder
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".npz"])
 def test_samples_are_written_by_name_and_measured_again(trained: Path, suffix: str) -> None:
     out = trained / f"s{suffix}"
-    call("sample", trained / "run", "-n", 40, "--steps", 4, "--out", out)
+    printed("sample", trained / "run", "-n", 40, "--steps", 4, "--out", out)
     found = load(out)
     assert found.columns == ("colour", "size", "alive")
     assert set(found.categories[0] or ()) <= set(COLOURS)
-    report: dict[str, Any] = json.loads(call("evaluate", out, "--data", trained / "t.csv", "--json"))
+    report: dict[str, Any] = json.loads(printed("evaluate", out, "--data", trained / "t.csv", "--json"))
     assert [column["measure"] for column in report["columns"]["columns"]] == ["TV", "KS", "TV"]
 
 
 def test_a_run_is_evaluated_beside_baselines(trained: Path) -> None:
-    out = call("evaluate", trained / "run", "-n", 30, "--steps", 3)
+    out = printed("evaluate", trained / "run", "-n", 30, "--steps", 3)
     assert "colour, TV" in out
     assert "size, KS" in out
     assert "correlations, mean" in out
-    out = call("evaluate", trained / "run", "-n", 30, "--steps", 3, "--baselines", "--json")
+    out = printed("evaluate", trained / "run", "-n", 30, "--steps", 3, "--baselines", "--json")
     assert {model["name"] for model in json.loads(out)["baselines"]["models"]} >= {"gaussian", "kde"}
     # Other data whose file numbers the same categories otherwise.
     other = write(trained / "other.csv", ("red",), seed=1)
-    call("evaluate", trained / "run", "-n", 30, "--steps", 3, "--data", other)
+    printed("evaluate", trained / "run", "-n", 30, "--steps", 3, "--data", other)
     strange = write(trained / "strange.csv", ("red", "pink"), seed=1)
     with pytest.raises(InputError, match="holds 'pink', which is none of the 3 categories"):
-        call("evaluate", trained / "run", "--data", strange)
+        printed("evaluate", trained / "run", "--data", strange)
 
 
 def test_baselines_draw_categories(trained: Path) -> None:
     out = trained / "b.parquet"
-    call("baseline", "--data", trained / "t.csv", "--model", "gaussian", "-n", 60, "--out", out)
+    printed("baseline", "--data", trained / "t.csv", "--model", "gaussian", "-n", 60, "--out", out)
     found = load(out)
     assert found.columns == ("colour", "size", "alive")
     shares = [float((found.values[:, 0] == k).double().mean()) for k in range(3)]
@@ -83,7 +74,7 @@ def test_a_capacitor_carries_tables_that_number_categories_otherwise(tmp_path: P
     """The partner's file knows red alone, and so numbers it 0 where the first numbers it 2."""
     ours, theirs = write(tmp_path / "a.csv"), write(tmp_path / "b.csv", ("red",), 60, seed=1)
     train = ("train", "--data", ours, "--partner", theirs, "--process", "capacitor", *SMALL)
-    call(*train, "--out", tmp_path / "run")
+    printed(*train, "--out", tmp_path / "run")
     process = unstir.load(tmp_path / "run").process
     from unstir.data import Columns, recoded
 
@@ -122,7 +113,7 @@ def test_wine_keeps_its_kinds_of_columns(tmp_path: Path) -> None:
     np.testing.assert_array_equal(data.values[:, :13].numpy(), wine.data.astype(np.float32))
     assert data.categories[13] == ("cultivar 0", "cultivar 1", "cultivar 2")
     assert data.categories[:13] == (None,) * 13
-    call("train", "--data", path, "--process", "poisson", *SMALL, "--out", tmp_path / "run")
+    printed("train", "--data", path, "--process", "poisson", *SMALL, "--out", tmp_path / "run")
     run = unstir.load(tmp_path / "run")
     assert run.info.model_shape == (15,)
     rows = run.sample(20, steps=3)

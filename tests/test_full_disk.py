@@ -191,7 +191,7 @@ def test_pictures_and_exports_leave_nothing_half_written(disk: Path) -> None:
     ],
 )
 def test_a_read_only_disk_is_one_line(disk: Path, command: str) -> None:
-    from .test_cli import call
+    from tests.calling import call
 
     for _ in session.training(session.start(make_config(config(2)), disk / "run")):
         pass

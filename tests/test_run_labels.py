@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import math
 import os
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.calling import call
 from torch import Tensor, nn
 
 import unstir
-from unstir import cli
 from unstir.classes import drawn_classes
 from unstir.data import Dataset, save_samples
 from unstir.run import Run
@@ -240,18 +238,6 @@ def test_without_withheld_labels_nothing_is_known_of_all_together(tmp_path: Path
     for options in ({"label": "none"}, {"guidance": 2}):
         assert "label_dropout=0, and does not know all classes together" in refused(run.sample, 3, **options)
     assert "label_dropout=0" in refused(run.log_likelihood, classes().values[:3])
-
-
-def call(*arguments: object) -> tuple[int, str, str]:
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["unstir", *map(str, arguments)])
-        patch.setattr(sys, "stdout", out)
-        patch.setattr(sys, "stderr", err)
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-    assert isinstance(end.value.code, int)
-    return end.value.code, out.getvalue(), err.getvalue()
 
 
 def test_the_command_line_saves_what_each_sample_is_of(learned: Run, tmp_path: Path) -> None:

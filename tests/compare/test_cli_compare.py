@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shlex
-import sys
 from pathlib import Path
 
 import pytest
+from tests.calling import call
 
-from unstir import cli
 from unstir.compare import Comparison
 
 from .conftest import Bench
-
-
-def call(*arguments: object) -> tuple[int, str, str]:
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["unstir", *map(str, arguments)])
-        patch.setattr(sys, "stdout", out)
-        patch.setattr(sys, "stderr", err)
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-    assert isinstance(end.value.code, int)
-    return end.value.code, out.getvalue(), err.getvalue()
-
 
 ASKED = (
     "compare", "--data", "two-moons", "--processes", "edm", "vp", "--steps", 3, "-n", 60, "--draws", 50,

@@ -1,4 +1,4 @@
-"""What the data tests share: refusals in one line, and images on disk."""
+"""What the data tests share: images on disk."""
 
 from __future__ import annotations
 
@@ -9,24 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unstir.errors import InputError
-
-Refused = Callable[..., str]
 Paint = Callable[..., Path]
-
-
-@pytest.fixture
-def refused() -> Refused:
-    """Calls a function that must raise InputError, and gives its message: one printable line."""
-
-    def call(function: Callable[..., object], *args: object, **options: object) -> str:
-        with pytest.raises(InputError) as caught:
-            function(*args, **options)
-        message = str(caught.value)
-        assert message.isprintable(), message
-        return message
-
-    return call
 
 
 @pytest.fixture
