@@ -558,6 +558,18 @@ def test_few_items_train_without_figures(place: Path, count: int) -> None:
     )
 
 
+def test_an_interrupt_after_training_says_that_the_run_is_kept(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("unstir.run.Run.sample", stopped)
+    said = call("train", "--data", "two-moons", "--steps", 1, "--out", "a run", *MLP)
+    assert said.status == 130
+    assert "it is trained, and kept. Measure it with: unstir evaluate 'a run'" in said.err
+
+
 def test_a_wide_table_without_names_may_be_meant_as_signals(place: Path) -> None:
     np.save("wide.npy", np.random.default_rng(0).normal(size=(8, 40)).astype(np.float32))
     said = call("train", "--data", "wide.npy", "--steps", 1, "--out", "run", *MLP)

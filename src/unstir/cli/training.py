@@ -76,10 +76,14 @@ def train_through(session: Session, *, as_json: bool) -> None:
     run = load(session.path, device=config.device)
     n = max(64, min(len(session.heldout), 500))
     share = -(-n // trainer.cluster.size)
-    with using_threads(config.threads), sampling_bar(share, err) as watch:
-        samples = trainer.cluster.drawn(
-            n, lambda low, high: run.sample(high - low, seed=config.seed, first=low, watch=watch)
-        )
+    try:
+        with using_threads(config.threads), sampling_bar(share, err) as watch:
+            samples = trainer.cluster.drawn(
+                n, lambda low, high: run.sample(high - low, seed=config.seed, first=low, watch=watch)
+            )
+    except KeyboardInterrupt:
+        say(f"it is trained, and kept. Measure it with: unstir evaluate {shlex.quote(str(run.path))}")
+        raise
     if samples is None:
         return  # the first process has them all
     enough = min(len(session.heldout), len(session.train)) >= FEWEST
