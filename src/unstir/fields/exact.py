@@ -34,7 +34,7 @@ Precision = Literal["float32", "bfloat16"]
 
 _FEW = 2048  # points of which all are always taken
 _PROBES = 8  # states on which a pass is tried
-_STRIDE = 8  # and the share of the points on which the dearer one is
+_STRIDE = 16  # and the share of the points on which it is
 _MOST = 0.02  # of all points: more candidates than this cost more than to take all
 _LEAST = 64
 
@@ -172,12 +172,19 @@ class _Known:
         self.points, self._frame = points, frame
 
     @cached_property
-    def _some(self) -> Rounded:
-        return Rounded(self.points.some(slice(None, None, _STRIDE)))
+    def _some(self) -> Points:
+        return self.points.some(slice(None, None, _STRIDE))
 
     @cached_property
     def _shadow(self) -> Shadow:
         return Shadow.of(self.points, self._frame())
+
+    @cached_property
+    def _cheapest(self) -> tuple[Shadow | Rounded, Shadow | Rounded]:
+        """The pass for low noise, and what of it is tried."""
+        if self.points.bytes is None:
+            return self._shadow, self._shadow
+        return Rounded(self.points, digits=1), Rounded(self._some, digits=1)
 
     def answer(self, question: Question, *, low: bool, prune: bool) -> Tensor:
         """D in coordinates, `(batch, N)`."""
@@ -186,9 +193,11 @@ class _Known:
         if not prune or plain or len(points) <= _FEW:
             return dense(question, points, low=low)
         mean, left = torch.empty_like(u), torch.arange(len(u), device=u.device)
-        for chosen in (self._by_shadow, self._by_rounding):
+        for chosen in (self._of_all, self._of_likely):
             rows, candidates = chosen(question.of(left))
             found = candidates.counts > 0
+            if not bool(found.any()):
+                continue
             mean[left[rows[found]]] = decide(question.of(left[rows]), points, candidates)[found]
             kept = torch.ones(len(left), dtype=torch.bool, device=u.device)
             kept[rows[found]] = False
@@ -198,18 +207,19 @@ class _Known:
         mean[left] = dense(question.of(left), points, low=low)
         return mean
 
-    def _by_shadow(self, question: Question) -> tuple[Tensor, Candidates]:
-        """Candidates of all states where they are few for many of a few states."""
-        most, rows = _most(self.points), torch.arange(len(question), device=question.u.device)
-        if not self._shadow.promising(_probes(question), most):
+    def _of_all(self, question: Question) -> tuple[Tensor, Candidates]:
+        """Candidates of all states by the cheapest pass, where they are few for many of a few states."""
+        seen, some = self._cheapest
+        rows = torch.arange(len(question), device=question.u.device)
+        if not some.promising(_probes(question), _most(some.points)):
             return rows[:0], Candidates.none(0, rows.device)
-        return rows, self._shadow.candidates(question, most)
+        return rows, seen.candidates(question, _most(self.points))
 
-    def _by_rounding(self, question: Question) -> tuple[Tensor, Candidates]:
+    def _of_likely(self, question: Question) -> tuple[Tensor, Candidates]:
         """Candidates of those states that have few among a few of the points."""
-        most, rows = _most(self._some.points), torch.arange(len(question), device=question.u.device)
+        most, rows = _most(self._some), torch.arange(len(question), device=question.u.device)
         for asked in (_probes(question), question):
-            rows = torch.nonzero(self._some.candidates(asked, most).counts)[:, 0]
+            rows = torch.nonzero(Rounded(self._some).candidates(asked, most).counts)[:, 0]
             if not len(rows):
                 return rows, Candidates.none(0, rows.device)
         return rows, Rounded(self.points).candidates(question.of(rows), _most(self.points))

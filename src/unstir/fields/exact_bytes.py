@@ -96,8 +96,8 @@ class Bytes:
         return self.step * math.sqrt(max(float(part.float().square().sum(1).max()) for part in parts))
 
     def some(self, part: slice) -> Bytes:
-        """Some of the points, as a view."""
-        return Bytes(self.codes[part], self.centre, self.step, self.pixels, self.coordinates)
+        """Some of the points, as a view unless they are scattered."""
+        return Bytes(self.codes[part].contiguous(), self.centre, self.step, self.pixels, self.coordinates)
 
 
 class ByteProducts:
@@ -107,9 +107,6 @@ class ByteProducts:
         g: float64 `(batch, N)`, in coordinates.
         points: the points.
         digits: 2, or 3 for the precision of float32.
-
-    Attributes:
-        left_out: ‖g − ĝ‖, float64 `(batch, 1)`.
     """
 
     size = 2048  # points at once
@@ -118,14 +115,19 @@ class ByteProducts:
         g = points.pixels(g)
         self._points, self._batch, self._digits = points, len(g), digits
         largest = g.abs().amax(1, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)
-        self._g = split(g / largest, digits)
-        places = self._g.view(digits, *g.shape).double()
-        taken = torch.stack([part / (127 * _BASE**place) for place, part in enumerate(places)]).sum(0)
-        self.left_out = (g - taken * largest).norm(dim=1, keepdim=True)
+        self._exact, self._largest, self._g = g, largest, split(g / largest, digits)
         self._scale = (-2 * points.step * largest / 127).float()
         self._shift = (-2 * points.centre * g.sum(1, keepdim=True)).float()
         # Memory that is new costs as much as what is done in it.
         self._kept = dict[str, Tensor]()
+
+    def left_out(self) -> Tensor:
+        """‖g − ĝ‖, float64 `(batch, 1)`."""
+        left = self._exact.clone()
+        for place, digit in enumerate(torch.split(self._g, self._batch)):
+            left.addcmul_(digit.double(), self._largest, value=-1 / (127 * _BASE**place))
+        length: Tensor = torch.linalg.vector_norm(left, dim=1, keepdim=True)
+        return length
 
     def squared(self, part: slice, sizes: Tensor, base: Tensor) -> Tensor:
         """base `(batch, 1)` + sizes `(1, part)` − 2 g·y, float32 `(batch, part)`, until the next call."""

@@ -50,7 +50,8 @@ _DIGIT_LOGIT = 0.05  # nats that two digits of base 254 may move it by
 LOGIT_ERROR = 1e-3
 _DEGREES = (1, 3, 4, 6, 8, 11, 14, 18)
 _NODES = (13, 15, 17)  # powers of two
-_CURVE_ERROR = 5e-4  # nats
+_CURVE_ERROR = 5e-4  # nats, with what float32 makes of it
+_FINE = 1e-5  # nats: a polynomial of which no more is cut off is not bettered
 _PROBED = 64  # points that say how near the nearest ones lie
 _EPS = torch.finfo(torch.float32).eps
 
@@ -256,9 +257,9 @@ class Curve:
     """
 
     def __init__(self, question: Question, start: float, end: float) -> None:
-        # A shift that is larger than sq would cost digits of it.
+        # A shift far above sq would cost digits of it.
         shift = question.noise.softening
-        self.start, self.end, self.shift = start, end, shift if shift <= start else 0.0
+        self.start, self.end, self.shift = start, end, shift if shift <= 2 * start else 0.0
         low, high = (math.log(end + self.shift) for end in (start, end))
         self._middle, self._half = 0.5 * (high + low), 0.5 * (high - low)
         self.unit = math.exp(-self._middle)  # the logarithm of numbers about 1 keeps the most digits
@@ -268,11 +269,16 @@ class Curve:
         nodes = np.cos(np.pi * (np.arange(64) + 0.5) / 64)
         fit = np.polynomial.chebyshev.chebfit(nodes, self._exact(nodes), _DEGREES[-1])
         self._constant, fit[0] = float(fit[0]), 0.0
+        kept = None
         for degree in _DEGREES:
             self._coefficients = np.polynomial.chebyshev.cheb2poly(fit[: degree + 1]).tolist()
             if self._serves(self._polynomial, 257):
-                self._law = self._polynomial
-                return
+                kept = self._coefficients
+                if np.abs(fit[degree + 1 :]).sum() <= _FINE:
+                    break
+        if kept is not None:
+            self._coefficients, self._law = kept, self._polynomial
+            return
         for power in _NODES:
             at = self._exact(np.linspace(-1, 1, 2**power + 1)) - self._constant
             self._values = torch.from_numpy(at).float().to(self._device)
@@ -298,11 +304,13 @@ class Curve:
     def _serves(self, law: Callable[[Tensor], Tensor], count: int) -> bool:
         z = np.linspace(-1, 1, count)
         found = law(torch.from_numpy(z).float().to(self._device)).double().cpu().numpy()
-        error = np.abs(found - (self._exact(z) - self._constant)).max()
-        return bool(error <= _CURVE_ERROR)
+        error = found - (self._exact(z) - self._constant)
+        return bool(0.5 * (error.max() - error.min()) <= _CURVE_ERROR)
 
     def _polynomial(self, z: Tensor) -> Tensor:
         c = self._coefficients
+        if len(c) == 2:
+            return z.mul_(c[1])  # up to a constant
         if len(self._kept) < z.numel():
             self._kept = torch.empty(z.numel(), dtype=z.dtype, device=z.device)
         out = torch.mul(z, c[-1], out=self._kept[: z.numel()].view_as(z)).add_(c[-2])

@@ -21,7 +21,7 @@ from torch import Tensor
 from unstir.fields.exact_bytes import Bytes, Turn, served
 from unstir.physics.noise import Noise
 
-_PART = 1024  # points taken at once, which stay in the cache
+_PART = 128  # points taken at once, which stay in the cache
 _BYTES = 32, 512  # coordinates and points from which whole numbers are worth their while
 
 
@@ -73,14 +73,14 @@ class Points:
     @cached_property
     def squares(self) -> Tensor:
         """‖y_i‖², float64 `(points,)`."""
-        return torch.cat([(part.double() ** 2).sum(1) for part in torch.split(self.values, _PART)])
+        return torch.cat([part.double().square().sum(1) for part in torch.split(self.values, _PART)])
 
     def sizes(self, f: Tensor) -> Tensor:
         """f²·y_i² with an f of its own in each coordinate, float64 `(points,)`; those of one f are kept."""
         known = self._sizes
         if "f" not in known or not torch.equal(known["f"], f):
             parts = torch.split(self.values, _PART)
-            known["sizes"] = torch.cat([(part.double() ** 2) @ f**2 for part in parts])
+            known["sizes"] = torch.cat([part.double().square() @ f**2 for part in parts])
             known["f"] = f
         return known["sizes"]
 

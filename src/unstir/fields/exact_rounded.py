@@ -1,11 +1,11 @@
 """The whole product in few digits: which points count, up to where hundreds do (`exact_near.py`).
 
-Points of 256 levels are taken as whole numbers, and g in two digits, ĝ (`exact_bytes.py`). With what these
-leave out of g, to the last bit known,
+Points of 256 levels are taken as whole numbers, and g in one or two digits, ĝ (`exact_bytes.py`). With what
+these leave out of g, to the last bit known,
 
     |g·y − ĝ·y| ≤ ‖g − ĝ‖ max‖h k_i‖
 
-some fifty times less than bfloat16 leaves, in which other points are taken, ŷ_i = y_i + e_i:
+with two of them some fifty times less than bfloat16 leaves, in which other points are taken, ŷ_i = y_i + e_i:
 
     g·y ≤ ĝ·ŷ + 2⁻⁸|ĝ·ŷ| + ‖g‖ max‖e_i‖ + ‖ĝ − g‖ max‖ŷ_i‖
 
@@ -47,10 +47,25 @@ class _Bounds(Protocol):
     """
 
     size: int
-    width: Tensor | None
+
+    @property
+    def width(self) -> Tensor | None: ...
 
     def lower(self, part: slice) -> Tensor:
         """No more than sq, float32 `(batch, part)`, until the next call."""
+        ...
+
+    def known(self, lower: Tensor, least: Tensor, start: int) -> Tensor:
+        """No more than the largest logit of the points from `start` on, of which these are the bounds.
+
+        Args:
+            lower: `(batch, part)`.
+            least: of them, `(batch, 1)`.
+            start: of the part.
+
+        Returns:
+            float64 `(batch, 1)`.
+        """
         ...
 
 
@@ -58,19 +73,24 @@ class _ByteBounds:
     """From whole numbers."""
 
     size: int
-    width: Tensor | None
+    width: Tensor
 
-    def __init__(self, question: Question, points: Points, known: Bytes) -> None:
-        self._products = ByteProducts(question.g, known, 2)
+    def __init__(self, question: Question, points: Points, known: Bytes, digits: int) -> None:
+        self._products = ByteProducts(question.g, known, digits)
         self._question, self._points, self.size = question, points, self._products.size
         length = question.g.norm(dim=1, keepdim=True)
         shift = abs(known.centre) * known.pixels(question.g).sum(1, keepdim=True).abs()
         float32 = _ROUNDINGS * _EPS * (2 * (length * known.longest + shift) + question.scale(points))
-        room = 2 * self._products.left_out * known.longest + float32
+        room = 2 * self._products.left_out() * known.longest + float32
         self._base, self.width = (question.own - room).float(), (2 * room).float()
 
     def lower(self, part: slice) -> Tensor:
         return self._products.squared(part, self._question.sizes(self._points, part).float(), self._base)
+
+    def known(self, lower: Tensor, least: Tensor, start: int) -> Tensor:
+        shares = self._points.log_weights
+        share = shares[0] if self._points.equal else shares[start + lower.argmin(1, keepdim=True)]
+        return self._question.logits((least + self.width).double().clamp_min_(0)) + share
 
 
 class _HalfBounds:
@@ -93,34 +113,55 @@ class _HalfBounds:
         sizes = self._question.sizes(self._points, part).float()
         return product.mul_(-2).add_(sizes).add_(self._base)
 
+    def known(self, lower: Tensor, least: Tensor, start: int) -> Tensor:
+        rows = torch.arange(len(lower), device=lower.device)
+        return pair_logits(self._question, rows, self._points, start + lower.argmin(1))[:, None]
+
 
 @dataclass(frozen=True, eq=False)
 class Rounded:
-    """Points in few digits."""
+    """Points in few digits.
+
+    Attributes:
+        points: they themselves.
+        digits: of g, where the points are whole numbers: 1, or 2 for narrower bounds.
+    """
 
     points: Points
+    digits: int = 2
+
+    def promising(self, question: Question, most: float) -> bool:
+        """Whether three of four states have no more candidates than that."""
+        return 4 * int((self.candidates(question, most).counts > 0).sum()) >= 3 * len(question)
 
     def candidates(self, question: Question, most: float) -> Candidates:
         """Every point that may count, for each state that has `most` of them at most."""
         points, n, device = self.points, len(question), question.u.device
-        bounds = _bounds(question, points)
+        known = points.bytes
+        bounds: _Bounds = (
+            _HalfBounds(question, points)
+            if known is None
+            else _ByteBounds(question, points, known, self.digits)
+        )
         wide = (1 if bounds.width is None else _WIDE) * most
         reach = Reach(question, points, MASS if bounds.width is None else MASS / 2)
         best = torch.full((n, 1), -math.inf, dtype=torch.float64, device=device)
         limit = torch.full((n, 1), math.inf, device=device)
         found: list[tuple[Tensor, Tensor, Tensor]] = []
         counts = torch.zeros(n, dtype=torch.int64, device=device)
-        everyone, gone = torch.arange(n, device=device), counts < 0
+        gone = counts < 0
         for start in range(0, len(points), bounds.size):
             lower = bounds.lower(slice(start, min(start + bounds.size, len(points))))
-            near = pair_logits(question, everyone, points, start + lower.argmin(1))
-            best = torch.maximum(best, near[:, None])
+            least = lower.amin(1, keepdim=True)
+            best = torch.maximum(best, bounds.known(lower, least, start))
             limit = reach(best).masked_fill_(gone[:, None], -math.inf)
-            row, column = torch.nonzero(lower <= limit, as_tuple=True)
+            some = torch.nonzero((least <= limit)[:, 0])[:, 0]
+            row, column = torch.nonzero(lower[some] <= limit[some], as_tuple=True)
+            row = some[row]
             found.append((row, column + start, lower[row, column]))
             counts += torch.bincount(row, minlength=n)
             # Those of the first parts count against a limit that was not yet as near.
-            gone = counts > 4 * wide + bounds.size // 128
+            gone = counts > 2 * wide + bounds.size // 128
         row, index, lower = (torch.cat(parts) for parts in zip(*found, strict=True))
         kept = lower <= limit[row, 0]
         kept &= (torch.bincount(row[kept], minlength=n) <= wide)[row]
@@ -130,11 +171,6 @@ class Rounded:
             kept = _heavy(question, points, row, index, lower, bounds.width)
             row, index = row[kept], index[kept]
         return Candidates.of(n, row, index, most)
-
-
-def _bounds(question: Question, points: Points) -> _Bounds:
-    known = points.bytes
-    return _HalfBounds(question, points) if known is None else _ByteBounds(question, points, known)
 
 
 def _heavy(
