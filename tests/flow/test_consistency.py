@@ -1,84 +1,99 @@
-"""Consistency sampling: its states have the path's law, and its samples depend on seed and index alone."""
+"""Consistency sampling: it stays on the flow, and its samples depend on seed and index alone."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from scipy import stats
 from torch import Tensor, nn
 
 from unstir.errors import InputError
 from unstir.fields import ConsistencyField, NeuralField
-from unstir.flow import Consistency, default_solver, parse_solver, sample, sample_steps
-from unstir.flow.consistency import clock
-from unstir.physics import LinearProcess, parse
-
-HOME = torch.tensor([0.4, -0.3, 0.1])
+from unstir.flow import Consistency, default_solver, parse_solver, sample
+from unstir.flow.consistency import LEVELS, clock
+from unstir.physics import DATA_STD, LinearProcess, parse
 
 
-def home(x: Tensor, t: Tensor, label: Tensor | None) -> Tensor:
-    return HOME.to(x).expand_as(x)
+class Asked(nn.Module):
+    """A network that answers a little of what it sees, and counts the items that it is asked about."""
+
+    count = 0
+
+    def forward(self, x: Tensor, noise: Tensor, label: Tensor | None) -> Tensor:
+        self.count += len(x)
+        return 0.3 * torch.sin(3 * x)
 
 
-def noises(name: str, n: int = 1500) -> list[Tensor]:
-    """ε of each state on the way of data that are one point: (x − A y)/B."""
+class Gaussian(ConsistencyField):
+    """Knows where the flow of N(0, ¼) ends; its skip path has nearly nothing in place of the data."""
+
+    def __init__(self, process: LinearProcess) -> None:
+        super().__init__(NeuralField(nn.Identity(), process, std=1e-4))
+
+    def deviation(self, t: float) -> Tensor:
+        """√V of the state: the flow keeps x/√V."""
+        time = torch.tensor(t, dtype=torch.float64)
+        return (self.process.A(time).square() * DATA_STD**2 + self.process.B(time).square()).sqrt()
+
+    def _answer(self, x: Tensor, t: Tensor, label: Tensor | None, e: Tensor | None) -> Tensor:
+        return DATA_STD / self.deviation(float(t[0])).to(x) * x
+
+
+def linear(name: str) -> LinearProcess:
     process = parse(name)
     assert isinstance(process, LinearProcess)
-    times = torch.tensor(Consistency().times(process, 4), dtype=torch.float64)
-    walk = sample_steps(process, home, n, (3,), solver=Consistency(), steps=4, batch=n, seed=3)
-    states = [progress.step.state.double() for progress in walk][:4]
-    return [
-        (x - process.A(t) * HOME * (k > 0)) / process.B(t)
-        for k, (x, t) in enumerate(zip(states, times, strict=True))
-    ]
+    return process
 
 
-@pytest.mark.parametrize(("name", "D"), [("poisson:D=3", 3), ("poisson:D=1", 1), ("poisson:D=128", 128)])
-def test_every_state_has_the_noise_of_its_process(name: str, D: int) -> None:
-    for noise in noises(name):
-        squared = noise.square().sum(1) / 3
-        assert stats.kstest(squared.numpy(), stats.f(3, D).cdf).pvalue > 1e-3
-        if D < 10:  # and the test would see Gaussian noise
-            assert stats.kstest(squared.numpy(), stats.chi2(3, scale=1 / 3).cdf).pvalue < 1e-9
+def sampled(name: str, steps: int, n: int = 5, **options: int) -> tuple[Tensor, int]:
+    """Samples of 3 numbers, and how many items the network was asked about."""
+    network = Asked()
+    field = ConsistencyField(NeuralField(network, linear(name), shape=(3,)))
+    return sample(field.process, field, n, (3,), steps=steps, **options), network.count
 
 
-def test_noise_on_the_way_has_seen_nothing_of_the_noise_before() -> None:
-    before, after = (noise.square().sum(1).log() for noise in noises("poisson:D=1")[:2])
-    assert abs(float(torch.corrcoef(torch.stack([before, after]))[0, 1])) < 0.08
+@pytest.mark.parametrize("name", ["vp", "edm", "rectified"])
+@pytest.mark.parametrize(("place", "later"), [(0, 1), (0, 5), (2, 4), (3, 7)])
+def test_the_state_on_the_way_is_the_flows_where_the_skip_path_knows_nothing(
+    name: str, place: int, later: int
+) -> None:
+    field = Gaussian(linear(name))
+    t, s = (clock(field.process)[k] for k in (place, later))
+    x = field.deviation(t).float() * torch.randn(50, 1000, generator=torch.Generator().manual_seed(0))
+    end, state = field.leap(x, t, s)
+    torch.testing.assert_close(end, field(x, torch.full((50,), t)))
+    truth = field.deviation(s).float() / field.deviation(t).float() * x
+    assert float((state - truth).square().mean().sqrt() / truth.square().mean().sqrt()) < 0.03
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 6])
 def test_a_step_is_an_evaluation(steps: int) -> None:
-    process, asked = parse("vp"), []
-    assert isinstance(process, LinearProcess)
-
-    def field(x: Tensor, t: Tensor, label: Tensor | None) -> Tensor:
-        asked.append(float(t[0]))
-        return home(x, t, label)
-
-    x = sample(process, field, 5, (3,), solver=Consistency(), steps=steps)
-    torch.testing.assert_close(x, HOME.expand(5, 3))
-    assert len(asked) == steps == Consistency().evaluations(steps)
-    assert asked[0] == pytest.approx(process.t_max)
-    assert asked == pytest.approx([t for t in clock(process) if any(abs(t - a) < 1e-5 for a in asked)])
+    process = linear("vp")
+    times = Consistency().times(process, steps)
+    assert times[0] == process.t_max
+    assert set(times) <= set(clock(process)[:LEVELS])
+    assert len(times) == steps == Consistency().evaluations(steps)
+    assert sampled("vp", steps)[1] == 5 * steps
 
 
-def test_samples_depend_on_seed_and_index_alone() -> None:
-    process = parse("poisson:D=8")
-
-    def field(x: Tensor, t: Tensor, label: Tensor | None) -> Tensor:
-        return x / (1 + x.square().sum(1, keepdim=True)).sqrt()
-
-    whole = sample(process, field, 7, (3,), solver=Consistency(), steps=3, seed=5)
-    parts = [sample(process, field, n, (3,), solver=Consistency(), steps=3, seed=5, first=first, batch=2)
-             for first, n in ((0, 3), (3, 4))]  # fmt: skip
+def test_nothing_is_drawn_on_the_way_and_samples_depend_on_seed_and_index_alone() -> None:
+    assert not Consistency().stochastic
+    whole, _ = sampled("poisson:D=8", 3, 7, seed=5)
+    parts = [sampled("poisson:D=8", 3, n, seed=5, first=first, batch=2)[0] for first, n in ((0, 3), (3, 4))]
     torch.testing.assert_close(torch.cat(parts), whole, rtol=0, atol=1e-6)
-    assert not torch.equal(whole, sample(process, field, 7, (3,), solver=Consistency(), steps=3, seed=6))
+    assert not torch.equal(whole, sampled("poisson:D=8", 3, 7, seed=6)[0])
+
+
+def test_of_a_field_that_knows_the_end_all_numbers_of_evaluations_give_one_sample() -> None:
+    field = Gaussian(linear("vp"))
+    one, two, four = (sample(field.process, field, 50, (1000,), steps=k) for k in (1, 2, 4))
+    size = float(one.square().mean().sqrt())
+    assert size == pytest.approx(DATA_STD, rel=0.05)
+    assert float((two - one).square().mean().sqrt()) < 0.03 * size
+    assert float((four - one).square().mean().sqrt()) < 0.03 * size
 
 
 def test_a_consistency_field_brings_its_solver() -> None:
-    process = parse("vp")
-    assert isinstance(process, LinearProcess)
+    process = linear("vp")
     field = ConsistencyField(NeuralField(nn.Identity(), process))
     assert default_solver(process, field) == Consistency()
     assert parse_solver("consistency", process, field) == Consistency()
@@ -87,51 +102,5 @@ def test_a_consistency_field_brings_its_solver() -> None:
         parse_solver("heun", process, field)
     with pytest.raises(InputError, match="steps=7: a consistency field takes 1 to 6 steps"):
         Consistency().times(process, 7)
-
-
-def test_blurred_data_keep_the_noise_of_the_modes_that_a_state_tells() -> None:
-    """Data that are one point: each state has the path's law, and its noise that of before by the share c."""
-    shape, n = (1, 4, 4), 4000
-    items = torch.randn(200, *shape, generator=torch.Generator().manual_seed(0)) / 2
-    process = parse("heat").prepared(items)
-    assert isinstance(process, LinearProcess)
-    solver, y = Consistency(), items[:1]
-    times = solver.times(process, 3)
-
-    def point(x: Tensor, t: Tensor, label: Tensor | None) -> Tensor:
-        return y.to(x).expand_as(x)
-
-    start = y.expand(n, *shape)  # the sampler blurs it
-    walk = sample_steps(process, point, n, shape, solver=solver, steps=3, batch=n, seed=3, start=start)
-    states = [progress.step.state for progress in walk][:3]
-    noises = []
-    for x, time in zip(states, times, strict=True):
-        t = torch.tensor(time, dtype=torch.float64)
-        signal = process.signal(t, shape) * process.basis.coordinates(y)[0]
-        noises.append((process.basis.coordinates(x) - signal) / process.B(t))
-    for noise in noises:
-        torch.testing.assert_close(noise.std(0), torch.ones_like(noise[0]), rtol=0, atol=0.06)
-    for before, after, time in zip(noises, noises[1:], times, strict=False):
-        told = process.told(torch.tensor(time, dtype=torch.float64), shape)
-        assert told is not None
-        assert float(told.min()) < 0.1  # modes of both kinds
-        assert float(told.max()) > 0.9
-        torch.testing.assert_close((before * after).mean(0), told, rtol=0, atol=0.08)
-
-
-def test_a_prior_of_noise_tells_nothing() -> None:
-    for name in ("vp", "poisson:D=128", "blurring"):
-        process = parse(name)
-        assert isinstance(process, LinearProcess)
-        assert process.told(torch.tensor(process.t_max), (1, 4, 4)) is None
-
-
-def test_after_blurred_data_the_last_answers_are_from_small_blurs() -> None:
-    process = parse("heat")
-    assert isinstance(process, LinearProcess)
-    known = clock(process)
-    places = {n: [known.index(t) for t in Consistency().times(process, n)] for n in range(1, 7)}
-    assert places[1] == [0]
-    assert places[2] == [0, 1]
-    assert places[4] == [0, 1, 4, 5]
-    assert places[6] == list(range(6))
+    with pytest.raises(InputError, match="solver consistency: is for a run of objective consistency"):
+        sample(process, lambda x, t, label: x, 2, (3,), solver=Consistency(), steps=2)

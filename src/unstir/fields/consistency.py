@@ -13,6 +13,13 @@ of the data ends from that of the sketch. In z = x/B all linear processes have t
 
 exact where D̂ is linear in B/A; D̂' is foretold from the step before, and the step redone once it is known.
 
+What x̂ = f(x, t) adds to e is of details that the skip path does not know, of variance S. Their flow keeps
+x/√V, V = A²S + B²W, while in the skip path's x/B is kept. So from t to s it leaves that by κ (x̂ − e),
+
+    κ = (√V_s − (B_s/B_t) √V_t)/√S      √V_t = A_t √S + rms(x − A_t x̂)      S = rms(x̂ − e)²
+
+and the state of the flow at s is known nearly as well as its end: by `leap` a field is asked again there.
+
 Without a teacher it is trained by pairs of states on one path, of the same item y and the same noise ε, W
 included: with s just below t,
 
@@ -146,7 +153,10 @@ class ConsistencyField(LearnedField[LinearProcess]):
 
     def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """Where the flows from `x` at times `(batch,)` end, `(batch, *shape)`."""
-        base, out, given, level = self._parts(x, t, label)
+        return self._answer(x, t, label, None)
+
+    def _answer(self, x: Tensor, t: Tensor, label: Tensor | None, e: Tensor | None) -> Tensor:
+        base, out, given, level = self._parts(x, t, label, e)
         answer = self.process.basis.coordinates(self.denoiser.answer(given, level, label))
         end = self.process.basis.state(base + self._wide(out, base) * answer)
         sketch = self.denoiser.sketch
@@ -177,14 +187,41 @@ class ConsistencyField(LearnedField[LinearProcess]):
                 module.condition = None
         return self.lesson.loss(self, data, generator, label)
 
+    def leap(self, x: Tensor, t: float, s: float, label: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """One evaluation, and back into the noise.
+
+        Args:
+            x: states at time `t`, `(batch, *shape)`.
+            t: the time.
+            s: an earlier one, nearer to the data.
+            label: class numbers `(batch,)`, or None.
+
+        Returns:
+            Where the flows from `x` end, and where they are at `s`.
+        """
+        basis, now = self.process.basis, torch.full((len(x),), t, dtype=x.dtype, device=x.device)
+        with torch.autocast(x.device.type, enabled=False):
+            e, u = self._walk(x, now, label, s)
+        end = self._answer(x, now, label, e)
+        return end, basis.state(u + self._carried(x, basis.coordinates(end), e, t, s))
+
     def skip(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """e(x, t): where the skip path's own flow ends, in the coordinates of the basis."""
+        return self._walk(x, t, label)[0]
+
+    def _walk(
+        self, x: Tensor, t: Tensor, label: Tensor | None, stop: float | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The end of the skip path's flow, and its state at `stop`; in the coordinates of the basis."""
         process, basis, dtype = self.process, self.process.basis, x.dtype
         clock = process.times(_WALK, jump=_JUMP * _WALK).to(x.device)
         u, now = basis.coordinates(x), torch.minimum(clock[0], t.double())
+        clock, met = clock[1:], u
+        if stop is not None:
+            clock = torch.cat([clock[clock != stop], clock.new_tensor([stop])]).sort(descending=True).values
         before: tuple[Tensor, Tensor] | None = None
         d = self.denoiser.parts(x, now.to(dtype), label)[0]
-        for time in clock[1:]:
+        for time in clock:
             then = torch.minimum(time, t.double())  # no step at all for items that begin below
             keep, gain, share, step = (self._wide(c, u).to(dtype) for c in self._step(now, then, u.shape[1:]))
             slope = torch.zeros_like(d) if before is None else _over(d - before[0], before[1])
@@ -192,7 +229,21 @@ class ConsistencyField(LearnedField[LinearProcess]):
             found = self.denoiser.parts(basis.state(foretold), then.to(dtype), label)[0]
             u = keep * u + gain * (d + share * (found - d))
             before, d, now = (d, step), found, then
-        return d
+            met = u if time == stop else met
+        return d, met
+
+    def _carried(self, x: Tensor, end: Tensor, e: Tensor, t: float, s: float) -> Tensor:
+        """κ (x̂ − e): how far the flow lies from the skip path's at `s`, in the coordinates of the basis."""
+        process, off = self.process, end - e
+        times = torch.tensor([t, s], dtype=torch.float64, device=x.device)
+        A, A2 = process.signal(times, x.shape[1:]).to(x.dtype)
+        kept = float(process.B(times[1]) / process.B(times[0]))
+        size = _mean(off).sqrt()
+        now = A * size + _mean(process.basis.coordinates(x) - A * end).sqrt()
+        noise = now.square() - (A * size).square()
+        then = ((A2 * size).square() + kept**2 * noise).sqrt()
+        carried: Tensor = (then - kept * now) / size.clamp_min(1e-12) * off
+        return carried
 
     def _step(self, now: Tensor, then: Tensor, shape: torch.Size) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """B'/B, A' − (B'/B) A `(batch, *modes)`, θ, and the step in what the field is smooth in."""
@@ -206,10 +257,12 @@ class ConsistencyField(LearnedField[LinearProcess]):
         share = torch.where(q - 1 > 1e-4, q * (1 - torch.log1p(more) / more) / more, 0.5)
         return keep, A2 - self._wide(keep, A) * A, share, r2 - r
 
-    def _parts(self, x: Tensor, t: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _parts(
+        self, x: Tensor, t: Tensor, label: Tensor | None, e: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """e, b c_out, what the network is given, and c_noise."""
         with torch.autocast(x.device.type, enabled=False):
-            end = self.skip(x, t, label)
+            end = self.skip(x, t, label) if e is None else e
             _, out, given, level = self.denoiser.parts(x, t, label, end)
             return end, out * self._wide(self._boundary(t), out).to(out.dtype), given, level
 
@@ -224,6 +277,11 @@ class ConsistencyField(LearnedField[LinearProcess]):
     def _wide(values: Tensor, like: Tensor) -> Tensor:
         """One value an item, or one a mode, as it broadcasts over `like`."""
         return values.reshape(-1, *(1,) * (like.ndim - 1)) if values.ndim == 1 else values
+
+
+def _mean(u: Tensor) -> Tensor:
+    """The mean square of each item, shaped to broadcast over it."""
+    return u.square().mean(tuple(range(1, u.ndim)), keepdim=True)
 
 
 def _over(rise: Tensor, run: Tensor) -> Tensor:

@@ -197,14 +197,6 @@ class HeatProcess(DampedProcess):
         """The clock itself: the logarithm of the blur."""
         return t
 
-    def told(self, t: Tensor, shape: Sequence[int]) -> Tensor | None:
-        """A² S/(A² S + B²) of each mode with the spectrum S: near 1 of coarse ones, at the prior too."""
-        if self.spectrum is None:
-            return None
-        A = self.signal(t, shape)
-        known = A.square() * self.spectrum.to(A)
-        return known / (known + self.B(t).square().reshape(*t.shape, *(1,) * len(shape)))
-
     def training_times(self, n: int, mean: float, std: float, generator: torch.Generator) -> Tensor:
         """Every blur alike, the last one too, `(n,)`, float32; there are no noise levels to choose."""
         uniform = stratified(n, generator)

@@ -160,12 +160,6 @@ class LinearProcess(FlowProcess):
             *t.shape, *ones
         )
 
-    def told(self, t: Tensor, shape: Sequence[int]) -> Tensor | None:
-        """How much of each mode's variance a state at time `t` explains, `(*t.shape, *modes)`, for a process
-        whose prior tells of its data; None where it is noise.
-        """
-        return None
-
     def _clock(self, t: Tensor) -> Tensor:
         """The time as a share of the way from data to prior."""
         return (t - self.t_min) / (self.t_max - self.t_min)
