@@ -9,8 +9,8 @@ For each process a teacher (`unstir train --steps 400 --threads 1`), its student
 draws. Distances are of the pixels, as value/255, to the images trained on and to those held out: of digits
 there are four times as many of the first, so that less of that distance is chance and its ratio says more.
 With `--features` the logits of `features.py` take the pixels' place. The bar is 1.5 times the teacher's at
-ten evaluations; what lies above it is marked. `cpu` are the processor seconds of training. What is in the
-folder already is not made again.
+ten evaluations; what lies above it is marked. `cpu s` are the processor seconds of training, for a student
+those of its teacher first. What is in the folder already is not made again.
 """
 
 import argparse
@@ -100,11 +100,12 @@ def show(found: dict, names: tuple[str, str] = ("trained on", "held out")) -> No
         for place, name in enumerate(names):
             base = teacher["distances"][place]
             cells = [f"{found['process'] if not place else '':18} {kind if not place else '':8} {name:10}"]
-            cells.append(f"{base:8.4f}")
+            cells.append(f"{base:7.4f}")
             for values in part["distances"].values():
                 ratio = values[place] / base
-                cells.append(f"{values[place]:8.4f} ({ratio:.2f}){' MISSED' if ratio > BAR else '       '}")
-            cells.append("" if place else f"{teacher['cpu']:5.0f} {part['cpu']:5.0f}")
+                cells.append(f"{values[place]:6.4f} ({ratio:.2f}){' MISSED' if ratio > BAR else '':7}")
+            before = f"{teacher['cpu']:.0f} + " if kind == "student" else ""
+            cells.append("" if place else f"{before}{part['cpu']:.0f}")
             print("  ".join(cells).rstrip(), flush=True)
 
 
@@ -125,8 +126,8 @@ def main() -> None:
     arguments = parser.parse_args()
     table = []
     if not arguments.json:
-        heads = "".join(f"{k:>4}{'':20}" for k in EVALUATIONS)
-        print(f"{'process':38}   teacher    {heads}   cpu s: teacher, itself")
+        heads = "  ".join(f"{k:>6}{'':14}" for k in EVALUATIONS)
+        print(f"{'process':38}  teacher  {heads}  cpu s")
     for process in arguments.processes:
         table.append(row(process, arguments))
         if not arguments.json:

@@ -65,6 +65,11 @@ def test_the_state_on_the_way_is_the_flows_where_the_skip_path_knows_nothing(
     assert float((state - truth).square().mean().sqrt() / truth.square().mean().sqrt()) < 0.03
 
 
+def test_after_blurred_data_evaluations_follow_each_other_at_once() -> None:
+    process = linear("heat")
+    assert Consistency().times(process, 3) == clock(process)[:3]
+
+
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 6])
 def test_a_step_is_an_evaluation(steps: int) -> None:
     process = linear("vp")
