@@ -5,11 +5,11 @@
 The skip path of a consistency field has a flow of its own: from x_t it passes u_s and ends in e. So the state
 at s of the flow that ends in x̂ is known but for a small part, κ (x̂ − e) (`ConsistencyField.leap`). The last
 answer is the sample. Nothing is drawn: with any number of evaluations a sample is a function of its prior
-draw, nearly the teacher's own, and each evaluation begins nearer to its end, where f errs less.
+draw, and nearly the teacher's own.
 
 Song 2023 (algorithm 1) draws the noise anew, x_s = A_s x̂ + B_s ε. That law is exact where the law of x̂ is.
 But the answers of a field that was trained for a minute vary a little too little, what is put into noise anew
-loses as much again at each evaluation, and modes that the noise leaves alone keep what an answer had wrong.
+loses variance again at each evaluation, and modes that the noise leaves alone keep what an answer had wrong.
 """
 
 from __future__ import annotations
