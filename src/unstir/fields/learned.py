@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from unstir.data.wording import reason
 from unstir.errors import InputError
 from unstir.fields.field import Slice
+from unstir.fields.sketch import Most
 from unstir.physics import Process
 
 P = TypeVar("P", bound=Process)
@@ -51,8 +52,8 @@ class LearnedField(nn.Module, ABC, Generic[P]):
         return tuple(shape), tuple(shape)
 
     @classmethod
-    def largest_sketch(cls) -> tuple[int, int] | None:
-        """The usual components and axes of a `Sketch` as skip path, or None where it cannot be one."""
+    def largest_sketch(cls) -> Most | None:
+        """The usual size of a `Sketch` as skip path, or None where it cannot be one."""
         return None
 
     @classmethod

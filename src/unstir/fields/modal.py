@@ -18,7 +18,7 @@ from torch import Tensor
 from unstir.fields.field import Slice
 from unstir.fields.modalsketch import denoise_modes
 from unstir.fields.neural import NeuralField
-from unstir.fields.sketch import Sketch
+from unstir.fields.sketch import Most, Sketch
 from unstir.fields.widths import EVIDENCE
 from unstir.physics import DATA_STD, DampedProcess
 from unstir.physics.process import per_item
@@ -30,8 +30,8 @@ class ModalField(NeuralField):
     process: DampedProcess
 
     @classmethod
-    def largest_sketch(cls) -> tuple[int, int] | None:
-        return 32, 16  # each item has its own systems of equations to solve
+    def largest_sketch(cls) -> Most | None:
+        return Most(32, 16)  # each item has its own systems of equations to solve
 
     def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """The denoised states, `(batch, *shape)`, for times `(batch,)`."""

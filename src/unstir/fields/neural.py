@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from unstir.fields.field import Slice
 from unstir.fields.learned import LearnedField
 from unstir.fields.leftover import LEVELS, Leftover
-from unstir.fields.sketch import Sketch
+from unstir.fields.sketch import Most, Sketch
 from unstir.fields.widths import EVIDENCE, WIDTHS, fit_widths
 from unstir.physics import DATA_STD, LinearProcess
 from unstir.physics.process import per_item
@@ -81,8 +81,8 @@ class NeuralField(LearnedField[LinearProcess]):
         self.left = None if sketch is None else Leftover(self._error_shape(sketch))
 
     @classmethod
-    def largest_sketch(cls) -> tuple[int, int] | None:
-        return 64, 32
+    def largest_sketch(cls) -> Most | None:
+        return Most(64, 32, finer=4)
 
     @torch.no_grad()
     def prepare(self, items: Tensor, labels: Tensor | None = None) -> None:

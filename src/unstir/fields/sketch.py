@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +33,14 @@ _FACTOR = 4  # axes in which the components are fitted, for each of a component'
 _PRIOR = 50  # items that the covariance of all counts for in a component's own
 _SEED = 0
 _ROUNDING = 1e-5  # in model units: far below a level of 256
+
+
+class Most(NamedTuple):
+    """The usual size of a sketch: components, axes of each, and how many times these for large items."""
+
+    components: int
+    axes: int
+    finer: int = 1
 
 
 class Sketch(nn.Module):

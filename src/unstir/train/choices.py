@@ -22,6 +22,8 @@ _IMAGES = 64  # a step
 _COMPILES = 60  # minutes of training, from which on it is measured what compiling gains
 _MEASURED = 4096  # items that a measured step may be taken from
 _PER_COMPONENT = 50  # items for each component of a sketch
+_PER_AXIS = 24  # numbers of an item
+_ITEMS_PER_AXIS = 64
 _NUMBERS = 2**23  # of a sketch, which every checkpoint holds twice
 
 
@@ -65,8 +67,11 @@ def labelled(config: TrainConfig, data: Dataset, process: Process) -> bool:
     return config.labels
 
 
-def components(config: TrainConfig, data: Dataset, count: int, process: Process) -> int:
-    """Of the sketch: for images one in `_PER_COMPONENT` items where the process's field takes one.
+def sketched(config: TrainConfig, data: Dataset, count: int, process: Process) -> dict[str, int]:
+    """Components of the sketch and the axes of each, for images where the process's field takes one.
+
+    Large images vary in more ways than few axes tell: what those leave, the sketch takes for noise of one
+    size. So they have more axes a component and fewer components, at the same number of products.
 
     Args:
         config: as given.
@@ -74,13 +79,20 @@ def components(config: TrainConfig, data: Dataset, count: int, process: Process)
         count: how many are for training.
         process: whose field has the sketch.
     """
+    if config.teacher is not None:
+        return {}  # it has its teacher's
+    most = field_class(process).largest_sketch()
+    if most is None or data.kind != "image":
+        return {"sketch": config.sketch or 0}
+    size = math.prod(data.shape)
+    axes = config.axes
+    if axes is None:
+        fine = 2 ** round(math.log2(max(size / _PER_AXIS, 1)))
+        axes = max(most.axes, min(fine, most.axes * most.finer, count // _ITEMS_PER_AXIS))
     if config.sketch is not None:
-        return config.sketch
-    largest = field_class(process).largest_sketch()
-    if largest is None or data.kind != "image":
-        return 0
-    fits = _NUMBERS // (math.prod(data.shape) * largest[1])
-    return max(1, min(largest[0], 1 + count // _PER_COMPONENT, fits))
+        return {"sketch": config.sketch, "axes": axes}
+    fits = min(most.components * most.axes // axes, _NUMBERS // (size * axes))
+    return {"sketch": max(1, min(most.components, 1 + count // _PER_COMPONENT, fits)), "axes": axes}
 
 
 def by_machine(

@@ -44,6 +44,8 @@ class TrainConfig(BaseModel):
             together too (Ho & Salimans 2022, algorithm 1).
         sketch: components of the mixture of Gaussians that is the skip path of the field (`Sketch`), 0 for
             none; by default up to 64 for images, and none for others.
+        axes: of each component, along which it has a variance of its own; by default 32 for images of up to
+            1,000 numbers, more for larger ones.
         objective: what the field learns: `denoise`, the posterior mean that every solver walks by, or
             `consistency`, the end of the flow, for samples in one to four evaluations.
         teacher: the run folder that a consistency field is distilled from; by default it learns of the data.
@@ -84,6 +86,7 @@ class TrainConfig(BaseModel):
     categorical: tuple[str, ...] = ()
     label_dropout: float = Field(0.1, ge=0, lt=1)
     sketch: int | None = Field(None, ge=0, le=4096)
+    axes: int | None = Field(None, ge=1, le=4096)
     objective: Literal["denoise", "consistency"] = "denoise"
     teacher: str | None = None
     augment: str = NO_AUGMENT

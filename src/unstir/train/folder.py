@@ -259,13 +259,14 @@ def _sketch(config: TrainConfig, info: DataInfo, process: Process) -> Sketch | N
     """The sketch of a run, still to be fitted; none for a run from before there were sketches."""
     if not config.sketch:
         return None
-    largest = field_class(process).largest_sketch()
-    if largest is None or config.network == "custom":
+    most = field_class(process).largest_sketch()
+    if most is None or config.network == "custom":
         raise InputError(
             f"sketch={config.sketch}: is not for process {process.name} with a network {config.network}; "
             "leave it out"
         )
-    rank = max(1, min(largest[1], math.prod(info.model_shape) // 4))
+    # A run of old, whose config.yaml does not say, had the usual axes.
+    rank = max(1, min(config.axes or most.axes, math.prod(info.model_shape) // 4))
     return Sketch(info.model_shape, config.sketch, rank, len(info.label_names))
 
 

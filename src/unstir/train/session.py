@@ -105,8 +105,8 @@ def start(
     known = items.sample(len(parts.train))
     process = process.prepared(known, read_partner(config, coder, parts.train))
     labelled = choices.labelled(config, data, process)
-    sketch = choices.components(config, data, parts.count, process) if kind != "custom" else config.sketch
-    config = make_config(values | {"process": process.name, "labels": labelled, "sketch": sketch})
+    sketched = choices.sketched(config, data, parts.count, process) if kind != "custom" else {}
+    config = make_config(values | {"process": process.name, "labels": labelled} | sketched)
     info = _info(parts, coder, process, labelled=labelled, place=place)
     field = make_field(config, info, process, network).to(device)
     labels = parts.train.labels if labelled else None
