@@ -170,3 +170,9 @@ def test_every_field_is_documented() -> None:
     documented = (TrainConfig.__doc__ or "").split("Attributes:")[1]
     for name in TrainConfig.model_fields:
         assert f"\n        {name}: " in documented, name
+
+
+def test_of_many_faults_the_first_are_named(refused: Refused) -> None:
+    message = refused(make_config, {"steps": 1, "categorical": [None] * 5000})
+    assert message.startswith("data: is missing; categorical.0=None: ")
+    assert message.endswith("; and 4993 more")

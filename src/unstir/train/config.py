@@ -17,6 +17,7 @@ from unstir.data.augment import augmentation
 from unstir.data.wording import LONGEST, quoted, reason
 from unstir.errors import InputError
 
+_TOLD = 8  # faults of a configuration that one line names
 _LARGEST = 50_000  # bytes: a configuration has about twenty lines
 _DEEPEST = 20
 NO_AUGMENT = "none"
@@ -233,7 +234,8 @@ def _explain(error: ValidationError) -> str:
             parts.append(f"{place}={_shown(item['input'])}: {message[0].lower()}{message[1:]}")
         else:
             parts.append(message)
-    return "; ".join(parts)
+    more = len(parts) - _TOLD
+    return "; ".join(parts[:_TOLD]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _shown(value: object) -> str:
