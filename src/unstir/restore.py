@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from unstir import spec
 from unstir.classes import Asked
 from unstir.conditions import ConditionedField, Measurement, Method, Particles, parse_method, wiener
+from unstir.conditions.particles import usual_stir
 from unstir.conditions.view import prior_variance
 from unstir.errors import InputError
 from unstir.fields.learned import check_denoises
@@ -251,7 +253,13 @@ def rows_picture(*rows: Tensor) -> Image.Image:
 
 def _solver(text: str, process: LinearProcess, samples: int) -> Solver[LinearProcess]:
     """A solver of the process by name, or the particles of each observation."""
-    return Particles(samples) if text.strip() == "particles" else parse_solver(text, process)
+    if text.strip().partition(":")[0] != "particles":
+        return parse_solver(text, process)
+
+    def particles(stir: float = usual_stir(process)) -> Particles:
+        return Particles(samples, stir)
+
+    return spec.parse("solver", text, {"particles": particles})
 
 
 def _start(

@@ -13,6 +13,10 @@ from unstir.fields import MixtureField
 from unstir.physics import LinearProcess
 
 SIGMA = 0.1
+LINEAR = [
+    *("vp", "ve", "edm", "rectified", "oscillator", "poisson:D=128", "poisson:D=1", "yukawa:kappa=1"),
+    *("levy:alpha=1.8", "heat", "blurring", "heat_poisson:D=128", "pfgm:M=500"),
+]
 EXACT = Moments(iterations=8, rtol=1e-10)
 
 
@@ -122,22 +126,38 @@ def test_other_solvers_and_a_mixed_law(solver: str) -> None:
     assert errors[1] < 0.2  # of which a draw of 500 has 0.09
 
 
-@pytest.mark.parametrize("name", ["edm", "poisson:D=128"])
-def test_particles_are_exact_where_moments_are_not(name: str) -> None:
+def seen_of_mixture(name: str) -> tuple[LinearProcess, ConditionedField, Tensor, Tensor]:
+    """A process, the mixture's field told one number, and the posterior's mean and covariance."""
     process = physics.parse(name)
     assert isinstance(process, LinearProcess)
-    field, rows, n = mixture(process), torch.tensor([[0.6, 0.8]], dtype=torch.float64), 4000
-    o = torch.tensor([[0.1]], dtype=torch.float64)
-    mean, covariance = posterior(field, rows, o[0], SIGMA)
-    errors = dict[str, tuple[float, float]]()
-    guided = ConditionedField(field, process, Matrix(rows, SIGMA), o)
-    for kind, solver, count, steps in (("alone", None, 800, 12), ("particles", Particles(n), n, 40)):
-        x = flow.sample(
-            process, guided, count, (2,), solver=solver, steps=steps, dtype=torch.float64, batch=count
-        )
-        errors[kind] = apart(x, mean, covariance)
-    assert max(errors["particles"]) < 0.05
-    assert max(errors["alone"]) > 0.15
+    process = process.prepared(mixture(process).sample(2000, torch.Generator().manual_seed(0)))
+    assert isinstance(process, LinearProcess)
+    rows, o = torch.tensor([[0.6, 0.8]], dtype=torch.float64), torch.tensor([[0.1]], dtype=torch.float64)
+    mean, covariance = posterior(mixture(process), rows, o[0], SIGMA)
+    return process, ConditionedField(mixture(process), process, Matrix(rows, SIGMA), o), mean, covariance
+
+
+# Of so many draws of the posterior itself the covariance is out by 0.04 on average, and by 0.08 at worst:
+# `benchmarks/posterior.py` has more draws, of more seeds.
+@pytest.mark.parametrize("name", LINEAR)
+def test_particles_find_the_posterior_for_every_linear_process(name: str) -> None:
+    process, guided, mean, covariance = seen_of_mixture(name)
+    # The closed form of a stable law is slow: few are drawn. Of Cauchy's law so many settle the mean alone.
+    heavy = name in ("levy:alpha=1.8", "poisson:D=1", "pfgm:M=500")
+    n, steps = (800, 30) if "levy" in name else (4000, 40)
+    x = flow.sample(
+        process, guided, n, (2,), solver=Particles(n, stir=0.25), steps=steps, dtype=torch.float64, batch=n
+    )
+    errors = apart(x, mean, covariance)
+    assert errors[0] < 0.05
+    assert heavy or errors[1] < 0.05
+
+
+@pytest.mark.parametrize("name", ["edm", "poisson:D=128"])
+def test_moments_alone_are_not_exact_for_a_mixture(name: str) -> None:
+    process, guided, mean, covariance = seen_of_mixture(name)
+    x = flow.sample(process, guided, 800, (2,), steps=12, dtype=torch.float64, batch=800)
+    assert max(apart(x, mean, covariance)) > 0.15
 
 
 class Squared(Measurement):
@@ -176,3 +196,4 @@ def test_refusals(method: Method, refused) -> None:  # noqa: ANN001
     assert "give one each" in refused(guided.at(1.0), torch.zeros(2, 2), None)
     assert "observation" in refused(flow.sample, process, field, 4, (2,), solver=Particles(4), steps=3)
     assert "2 or more" in refused(Particles, 1)
+    assert "stir=2: give a share" in refused(Particles, 4, 2.0)

@@ -19,6 +19,8 @@ from torch import Tensor
 
 from unstir.conditions.conjugate import conjugate_gradients
 
+_PROBES = 32  # items of random signs that tell a measurement's power
+
 
 class Measurement(ABC):
     """H and σ.
@@ -80,3 +82,10 @@ class _Pull:
 def across(values: Tensor, like: Tensor) -> Tensor:
     """One value an item, `(batch,)` or `(1,)`, shaped so that it broadcasts over `like`."""
     return values.to(like).reshape(-1, *(1,) * (like.ndim - 1))
+
+
+def power(measurement: Measurement, like: Tensor) -> float:
+    """The mean square that each number observed has where those of an item are of variance 1: tr(H Hᵀ)/M."""
+    generator = torch.Generator().manual_seed(0)
+    signs = torch.randint(0, 2, (_PROBES, *like.shape[1:]), generator=generator).to(like) * 2 - 1
+    return float(measurement(signs).double().square().mean())

@@ -1,15 +1,18 @@
-"""Particles: the posterior by weighting and choosing, where y given x is not normal (Wu 2023, algorithm 1).
+"""Particles: the posterior by weighting and choosing, where y given x is not normal.
 
-Steps of `Ancestral` with the conditioned denoiser D_o propose; a weight makes up for what is wrong with them.
-With p̃(o | x) = N(o; H D(x), r² H Hᵀ + σ² I), r² a number at each time, a particle that goes from x to x' has
-its weight multiplied by
+A step stirs a particle and lets it settle. Noise carries it from t up to t' > t, in the process's own law,
+and the flow without o carries it down to s < t; both keep the law p_t, whatever the law of noise. What o says
+comes in twice (Wu 2023, for steps of another kind). The noise b √W n is drawn about a mean that leads where o
+is likely, n + c in place of n, for which a weight makes up:
 
-    p̃(o | x')/p̃(o | x) · p(x' | x)/p(x' | x, o)
+    c = b √W ∇ log p(o | x)/(1 + b² W w/B²)    b² = B'² − (A'/A)² B²    N(n + c)/N(n) = e^{−c·n − ‖c‖²/2}
 
-the latter two being normal given the mixing variable W, of one variance and with means by D and by D_o. To a
-step's noise that variance adds what is not known of y (Bao 2022), without which it takes far more steps.
-Where weights have drifted apart, particles are chosen anew by them (systematically). For ever more particles
-and steps the law is the exact posterior, whatever p̃ and D_o are; they only decide how many it takes.
+with ∇ log p(o | x) = A w (D_o − D)/B² from the conditioned denoiser, and c no longer than 1: what is sent far
+is lost for good. And with p̃(o | x) = N(o; H D(x), r² H Hᵀ + σ² I), r² what a Wiener filter leaves unknown
+of y, the weight grows by p̃(o | x_s)/p̃(o | x_t). Where weights have drifted apart, particles are chosen anew
+by them (systematically). For ever more particles and steps the law is the exact posterior, whatever p̃ and
+D_o are; they only decide how many it takes. Heavy tails are stirred by their own independent increments
+(`physics/increment.py`), others by W drawn given x (`view.py`): exact where W is one number.
 """
 
 from __future__ import annotations
@@ -21,13 +24,15 @@ import torch
 from torch import Tensor
 
 from unstir.conditions.conditioned import ConditionedField
-from unstir.conditions.view import View, prior_variance
+from unstir.conditions.measurement import across, power
+from unstir.conditions.view import View
 from unstir.errors import InputError
-from unstir.flow import LinearPath, LinearSolver, Streams
+from unstir.flow import LinearPath, LinearSolver, Path, Streams
 from unstir.flow.solver import Coefficient, combine
 from unstir.physics import LinearProcess
 
 _JUMP = 8.0  # the first step leaps to this B/A, for data of standard deviation ½: before it nothing happens
+_JUMPING = 0.25  # of a step: how far noise in jumps stirs
 _DRIFTED = 0.5  # effective share of the particles, below which they are chosen anew
 
 
@@ -37,14 +42,19 @@ class Particles(LinearSolver):
 
     Attributes:
         count: how many in a group.
+        stir: how far up noise carries a particle, over the step that it goes down; by default 1, as far, or ¼
+            for noise in jumps. More lead further towards o, less leave smaller errors of few steps.
     """
 
     count: int = 16
+    stir: float | None = None
     stochastic = True
 
     def __post_init__(self) -> None:
         if self.count < 2:
             raise InputError(f"particles: there are {self.count}; give 2 or more (--samples)")
+        if self.stir is not None and not 0 <= self.stir <= 1:
+            raise InputError(f"stir={self.stir:g}: give a share of the step, from 0 to 1")
 
     def step(
         self, path: LinearPath, x: Tensor, streams: Streams, label: Tensor | None
@@ -58,37 +68,68 @@ class Particles(LinearSolver):
             raise InputError(
                 f"count={self.count}: does not divide a batch of {len(x)}; give all of each group"
             )
-        A, B, basis = path.A, path.B, path.process.basis
-        view = field.view(basis.state(x), path.times[0], label)
-        fit = self._fit(view, path.times[0])
+        basis, times = path.process.basis, path.times
+        view = field.view(basis.state(x), times[0], label)
+        fit = self._fit(view)
         log_weight = fit
-        for i in range(len(A) - 1):
-            a = A[i] / A[i + 1]
-            b = _root(B[i] ** 2 - (a * B[i + 1]) ** 2)
-            d, led = basis.coordinates(view.denoised), basis.coordinates(field.method.mean(view))
-            normal, uniform = streams.normal(x)
-            W = view.mixing(uniform)
-            # Of one variance with and without o: that of the noise, and of what is not known of y.
-            carry, lead = A[i + 1] * b**2 / B[i] ** 2, b * (B[i + 1] / B[i])
-            deviation = (lead**2 * W + carry**2 * self._unknown(view)).sqrt()
-            x = combine(x, a * (B[i + 1] / B[i]) ** 2, (led, carry)) + normal * deviation
-            apart = carry * (led - d) / deviation.clamp_min(torch.finfo(x.dtype).tiny)
-            log_ratio = -(apart * normal + 0.5 * apart.square()).flatten(1).double().sum(1)
-            view = field.view(basis.state(x), path.times[i + 1], label)
-            before, fit = fit, self._fit(view, path.times[i + 1])
+        stir = usual_stir(path.process) if self.stir is None else self.stir
+        for i in range(len(times) - 1):
+            raised = times[i] + stir * (times[i] - times[i + 1])
+            raised = min(raised, path.process.t_max) if i else times[i]
+            hop = LinearPath(path.process, field.field, (raised, times[i + 1]), path.shape)
+            x, log_ratio = self._stirred(path, i, hop, x, view, streams)
+            x, denoised = self._settled(hop, x, label)
+            view = field.view(basis.state(x), times[i + 1], label)
+            before, fit = fit, self._fit(view)
             log_weight = log_weight + log_ratio + fit - before
-            chosen, anew = self._chosen(log_weight, streams.normal(x)[1], last=i == len(A) - 2)
+            chosen, anew = self._chosen(log_weight, streams.normal(x)[1], last=i == len(times) - 2)
             if bool(anew.any()):
-                x, led, fit = x[chosen], led[chosen], fit[chosen]
+                x, denoised, fit = x[chosen], denoised[chosen], fit[chosen]
                 log_weight = torch.where(anew, 0.0, log_weight)
-                view = field.view(basis.state(x), path.times[i + 1], label)
-            yield x, led
+                view = field.view(basis.state(x), times[i + 1], label)
+            yield x, denoised
+
+    def finish(self, path: Path[LinearProcess], x: Tensor, label: Tensor | None) -> Tensor:
+        """E[y | x]: what o says is in the weights."""
+        field = path.field.field if isinstance(path.field, ConditionedField) else path.field
+        return field.at(path.times[-1])(x, label)
+
+    def _stirred(
+        self, path: LinearPath, i: int, hop: LinearPath, x: Tensor, view: View, streams: Streams
+    ) -> tuple[Tensor, Tensor]:
+        """States at the first time of `hop`, from those at time i, and ln of what their weights take."""
+        field, basis = path.field, path.process.basis
+        if not isinstance(field, ConditionedField):
+            raise TypeError
+        shrink = hop.A[0] / path.A[i]
+        b = _root(hop.B[0] ** 2 - (shrink * path.B[i]) ** 2)
+        normal, uniform = streams.normal(x)
+        moved = basis.coordinates(field.method.mean(view) - view.denoised)
+        W = view.mixing(shrink * path.B[i], hop.B[0], uniform, streams.normal(x)[1])
+        size = b * (W * view.precision).sqrt() / path.B[i]
+        lead = moved * view.precision.sqrt() * (path.A[i] / path.B[i]) * (size / (1 + size**2))
+        lead = lead / across((lead.flatten(1).square().mean(1).sqrt()).clamp_min(1.0), lead)
+        log_ratio = -(lead * normal + 0.5 * lead.square()).flatten(1).double().sum(1)
+        return combine(x, shrink, ((normal + lead) * W.sqrt(), b)), log_ratio
+
+    def _settled(self, hop: LinearPath, x: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
+        """States at the second time of `hop`, by the flow that knows nothing of o, and the last D on the way.
+
+        x/B goes by d(x/B) = D d(A/B), with D a straight line in B/A from here to where it alone would lead.
+        """
+        (upper, lower), (A, A_s), (B, B_s) = hop.slices, hop.A, hop.B
+        keep = B_s / B
+        carry = A_s - A * keep
+        d = upper(x, label)
+        d_s = lower(combine(x, keep, (d, carry)), label)
+        share = _share(A, A_s, keep)
+        return combine(x, keep, (d, carry * share), (d_s, carry * (1 - share))), d_s
 
     def times(self, process: LinearProcess, steps: int) -> list[float]:
         return process.times(steps, jump=_JUMP).tolist()
 
     def evaluations(self, steps: int) -> int:
-        return steps
+        return 3 * steps - 1
 
     def usual_steps(self, process: LinearProcess) -> int:
         return 100
@@ -96,19 +137,15 @@ class Particles(LinearSolver):
     def group(self, shape: Sequence[int]) -> int:
         return self.count
 
-    def _unknown(self, view: View) -> float | Tensor:
-        """The variance of y given x, alike for all its numbers; where modes are damped they differ."""
-        return view.variance if view.process.damping is None else 0.0
-
-    def _fit(self, view: View, t: float) -> Tensor:
+    def _fit(self, view: View) -> Tensor:
         """log p̃(o | x) up to what all particles share, float64 `(batch,)`."""
-        process, shape = view.process, tuple(view.denoised.shape[1:])
-        time = torch.tensor([t], dtype=torch.float64)
-        variance = prior_variance(process, shape)
-        q2 = process.signal(time, shape).square() * variance / process.B(time) ** 2
-        spread = (variance / (1 + q2)).mean()
-        solved = view.measurement.solve(view.residual, spread.reshape(1).to(view.residual), shape)
-        return -0.5 * (view.residual * solved).flatten(1).double().sum(1)
+        H, shape, residual = view.measurement, tuple(view.denoised.shape[1:]), view.residual
+        spread = view.spread.flatten(1).double().mean(1)
+        solved = H.solve(residual, spread.to(residual), shape)
+        fit = (residual * solved).flatten(1).double().sum(1)
+        if len(spread) > 1:  # they differ, and so do the widths of p̃
+            fit = fit + residual[0].numel() * (spread * power(H, view.denoised) + H.sigma**2).log()
+        return -0.5 * fit
 
     def _chosen(self, log_weight: Tensor, uniform: Tensor, *, last: bool) -> tuple[Tensor, Tensor]:
         """Which particles go on, and whether theirs is a group that is chosen anew, `(batch,)` each."""
@@ -125,3 +162,15 @@ class Particles(LinearSolver):
 def _root(squared: Coefficient) -> Coefficient:
     """√max(c, 0) of a number, or of one a mode."""
     return max(squared, 0.0) ** 0.5 if isinstance(squared, float) else squared.clamp_min(0).sqrt()
+
+
+def _share(A: Coefficient, A_s: Coefficient, keep: float) -> Coefficient:
+    """How much the first of two D counts: the mean over A/B of a line that falls from 1 to 0 in B/A."""
+    k = (torch.as_tensor(A_s, dtype=torch.float64) / (keep * torch.as_tensor(A))).clamp(1 + 1e-3, 1e12)
+    share: Tensor = (k.log() - 1 + 1 / k) / ((k - 1) * (1 - 1 / k))
+    return float(share) if isinstance(A, float) else share
+
+
+def usual_stir(process: LinearProcess) -> float:
+    """How far noise carries particles up where nobody says."""
+    return _JUMPING if process.noise.jumps else 1.0

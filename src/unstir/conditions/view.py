@@ -26,6 +26,7 @@ from torch import Tensor
 from unstir.conditions.conjugate import conjugate_gradients
 from unstir.conditions.measurement import Measurement, across, pull
 from unstir.fields import Slice
+from unstir.flow.solver import Coefficient
 from unstir.physics import DATA_STD, LinearProcess
 from unstir.physics.noise import Noise
 
@@ -94,19 +95,29 @@ class View:
         mixed = self.process.noise.mixed
         return across(self._energy[1] if mixed else torch.ones(1), self._x.detach())
 
-    def mixing(self, uniform: Tensor) -> Tensor:
-        """A draw of W given x, `(batch or 1, 1, …)`, by inverting its law at `uniform`, `(batch,)`."""
+    def mixing(self, low: Coefficient, high: float, uniform: Tensor, other: Tensor) -> Tensor:
+        """A draw of W for the noise that takes x from B = `low` to `high`, `(batch or 1, 1, …)`.
+
+        Args:
+            low: B of the states, or one a mode where they are blurred besides.
+            high: above it.
+            uniform: draws in (0, 1), `(batch,)`.
+            other: likewise.
+        """
         noise, like = self.process.noise, self._x.detach()
         if not noise.mixed:
             return across(torch.ones(1), like)
-        return across(noise.mixing_given(self._energy[0].cpu(), like[0].numel(), uniform), like)
+        squared, N = self._energy[0].cpu(), like[0].numel()
+        if isinstance(low, float) and low < high:
+            return across(noise.mixing_added(low, high, squared, N, uniform, other), like)
+        return across(noise.mixing_given(squared, N, uniform), like)
 
     def roughly_solve(self, residual: Tensor) -> Tensor:
         """(H C Hᵀ + σ²)⁻¹ r with C the Wiener filter's variances s²/(1 + q²) in place of the covariance.
 
         Without damping they are one number, and the measurement knows the answer; with it one a mode.
         """
-        shape, variance = self._x.shape[1:], self._variance / (1 + self._ratio)
+        shape, variance = self._x.shape[1:], self.spread
         if self.process.damping is None:
             return self.measurement.solve(residual, variance.flatten(1)[:, 0], shape)
         basis, H = self.process.basis, self.measurement
@@ -115,6 +126,11 @@ class View:
             return H(basis.state(variance * basis.coordinates(self.pull(u)))) + H.sigma**2 * u
 
         return conjugate_gradients(system, residual)
+
+    @cached_property
+    def spread(self) -> Tensor:
+        """s²/(1 + q²), what a Wiener filter leaves unknown of each mode, `(batch or 1, *modes)`."""
+        return self._variance / (1 + self._ratio)
 
     @cached_property
     def _ratio(self) -> Tensor:
@@ -147,11 +163,6 @@ class View:
         """(∂D/∂x)ᵀ v."""
         (found,) = torch.autograd.grad(self._out, self._x, v, retain_graph=True)
         return found
-
-    @cached_property
-    def variance(self) -> Tensor:
-        """tr Cov[y | x]/N, `(batch, 1, …)`: what is not known of y, for a number of it; never below 0."""
-        return across(self._traced(self.covariance).clamp_min(0) / self._x[0].numel(), self._x.detach())
 
     def _trace(self) -> Tensor:
         """tr(A ∂D/∂x), float64 `(batch,)`."""

@@ -12,10 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from unstir.physics.increment import Complex, quantiles
 from unstir.physics.process import per_item
+
+_FEW = 30  # dimensions D up to which increments are told; beyond, x tells W
 
 
 class Noise(ABC):
@@ -28,6 +32,11 @@ class Noise(ABC):
     """
 
     mixed: ClassVar[bool] = True
+
+    @property
+    def jumps(self) -> bool:
+        """Whether the law tells its increments, which come in jumps: where W varies much given a state."""
+        return False
 
     @property
     def softening(self) -> float:
@@ -47,6 +56,17 @@ class Noise(ABC):
 
         What re-noising needs to stay within the law. Float64, on the CPU.
         """
+
+    def mixing_added(
+        self, low: float, high: float, squared: Tensor, dimension: int, uniform: Tensor, other: Tensor
+    ) -> Tensor:
+        """W of the noise √(high² − low²) √W n that takes a state from B = `low` up to `high` within the law.
+
+        By default W stays the one that the state has, given its ‖ε‖² = `squared`, `(n,)`. A law that tells
+        its increments needs no such knowledge: they are independent of the state (`increment.py`).
+        `uniform` and `other` are uniform draws in (0, 1), `(n,)`. Float64, on the CPU.
+        """
+        return self.mixing_given(squared, dimension, uniform)
 
     @abstractmethod
     def mean_mixing(self, squared: Tensor, dimension: int) -> Tensor:
@@ -105,6 +125,10 @@ class StudentT(Noise):
     D: float
 
     @property
+    def jumps(self) -> bool:
+        return self.D <= _FEW
+
+    @property
     def softening(self) -> float:
         return self.D
 
@@ -123,6 +147,21 @@ class StudentT(Noise):
         # Conjugacy: 1/W given ε is Gamma((D+N)/2) / ((D + ‖ε‖²)/2).
         gamma = torch.from_numpy(gammaincinv((self.D + dimension) / 2, uniform.double().numpy()))
         return 0.5 * (self.D + squared.double()) / gamma.clamp_min(torch.finfo(torch.float64).tiny)
+
+    def mixing_added(
+        self, low: float, high: float, squared: Tensor, dimension: int, uniform: Tensor, other: Tensor
+    ) -> Tensor:
+        if not self.jumps:
+            return super().mixing_added(low, high, squared, dimension, uniform, other)
+        return quantiles(self._log_psi, low, high, uniform)
+
+    def _log_psi(self, u: Complex) -> Complex:
+        """ln E e^{−uW} = ln K_ν(z) + ν ln z, z = √(2Du), ν = D/2, up to a constant."""
+        from scipy.special import kve
+
+        nu, z = 0.5 * self.D, np.sqrt(2 * self.D * u)
+        value: Complex = nu * np.log(z) + np.log(kve(nu, z)) - z
+        return value
 
     def mean_mixing(self, squared: Tensor, dimension: int) -> Tensor:
         # Without a mean (D = 1 in one dimension) the half stands in for one.

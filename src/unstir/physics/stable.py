@@ -35,22 +35,36 @@ class StableMixture(Noise):
     """W positive α/2-stable: the isotropic α-stable law, 0.2 ≤ α ≤ 1.99 (α = 2 is `Gaussian`)."""
 
     alpha: float
+    jumps = True
 
     @property
     def _beta(self) -> float:
         return 0.5 * self.alpha
 
     def mixing(self, n: int, generator: torch.Generator) -> Tensor:
-        # Kanter 1975: sin(βU) sin(U)^{−1/β} (sin((1−β)U)/E)^{(1−β)/β}, U uniform on (0, π), E exponential.
-        beta = self._beta
         share = torch.rand(n, generator=generator, device=generator.device, dtype=torch.float64)
-        share = share.clamp_min(2.0**-54)
         exponential = torch.empty_like(share).exponential_(generator=generator)
+        return self._kanter(share, exponential)
+
+    def _kanter(self, share: Tensor, exponential: Tensor) -> Tensor:
+        """W from a uniform and an exponential number (Kanter 1975).
+
+        sin(βU) sin(U)^{−1/β} (sin((1−β)U)/E)^{(1−β)/β}, U uniform on (0, π).
+        """
+        beta = self._beta
+        share = share.clamp_min(2.0**-54)
         exponential = exponential.clamp_min(torch.finfo(torch.float64).tiny)
         # sin(π − U) keeps the digits of the long tail, U → π.
         log_sin = (math.pi * torch.minimum(share, 1 - share)).sin().log()
         rest = ((1 - beta) * math.pi * share).sin().log() - exponential.log()
         return ((beta * math.pi * share).sin().log() - log_sin / beta + (1 / beta - 1) * rest).exp()
+
+    def mixing_added(
+        self, low: float, high: float, squared: Tensor, dimension: int, uniform: Tensor, other: Tensor
+    ) -> Tensor:
+        # What is added to a stable law is of that law: low^α + δ^α = high^α.
+        share = float((high**self.alpha - low**self.alpha) ** (2 / self.alpha) / (high**2 - low**2))
+        return share * self._kanter(uniform.double(), -torch.log1p(-other.double()))
 
     def log_density(self, squared: Tensor, dimension: int) -> Tensor:
         constant = 0.5 * dimension * math.log(2 * math.pi)

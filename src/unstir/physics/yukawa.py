@@ -14,12 +14,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from unstir.physics.bessel import log_bessel_k
+from unstir.physics.increment import quantiles
 from unstir.physics.noise import Noise
 
+_STEEP = 30.0  # κ up to which increments are told; beyond, x tells W
 _GRID = 97  # nodes of an inversion, over nine widths either side of the mode
 
 
@@ -28,6 +31,10 @@ class InverseGaussianMixture(Noise):
     """W ~ inverse-Gaussian with mean 1 and shape κ: the multivariate normal inverse-Gaussian law."""
 
     kappa: float
+
+    @property
+    def jumps(self) -> bool:
+        return self.kappa <= _STEEP
 
     @property
     def softening(self) -> float:
@@ -75,6 +82,13 @@ class InverseGaussianMixture(Noise):
         # d0 s + ½(d1 − d0) s² = rest, solved without cancellation
         share = 2 * rest / (d0 + torch.sqrt((d0**2 + 2 * (d1 - d0) * rest).clamp_min(0)))
         return (mode[:, None] * torch.exp(width[:, None] * (step * (at + share) - 9)))[:, 0]
+
+    def mixing_added(
+        self, low: float, high: float, squared: Tensor, dimension: int, uniform: Tensor, other: Tensor
+    ) -> Tensor:
+        if not self.jumps:
+            return super().mixing_added(low, high, squared, dimension, uniform, other)
+        return quantiles(lambda u: -self.kappa * np.sqrt(1 + 2 * u / self.kappa), low, high, uniform)
 
     def mean_mixing(self, squared: Tensor, dimension: int) -> Tensor:
         b = squared.double() + self.kappa
