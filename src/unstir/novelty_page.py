@@ -108,7 +108,10 @@ def make_picture(found: Novelty) -> bytes:
         across = [[place.novelty - place.novelty_low], [place.novelty_high - place.novelty]]
         mark = "D" if place.real else "o"
         axes.errorbar(place.novelty, place.frechet, up, across, mark, color=colour, alpha=0.9, markersize=9)
-        axes.annotate(place.name, (place.novelty, place.frechet), (9, 8), textcoords="offset points")
+        # Real images' names stand below: copies lie where the training images do.
+        beside, side = ((9, -8), "top") if place.real else ((9, 8), "bottom")
+        at = (place.novelty, place.frechet)
+        axes.annotate(place.name, at, beside, textcoords="offset points", va=side)
     axes.set(xlabel=_X, ylabel=f"Fréchet distance to held-out images, {found.features}", ylim=(0, None))
     axes.margins(x=0.14)
     axes.spines[["top", "right"]].set_visible(b=False)
