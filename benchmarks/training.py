@@ -313,7 +313,7 @@ def compared(made: dict[str, Contestant]) -> list[dict[str, Any]]:
     rows += [(f"unstir's loop / by hand, {p}", rates[_bare(p)], rates[_hand(p)], 0.98) for p in best]
     rows += [
         ("unstir out of the box / by hand", rates[OURS], rates[_hand(best[0])], None),
-        (f"default network / U-Net: both unstir, batch {BATCH}", rates[DEFAULT], rates[OURS], 1.3),
+        ("default network / U-Net: both unstir", rates[DEFAULT], rates[OURS], 1.3),
         ("unstir by itself / diffusers' example", rates[DEFAULT], rates[EXAMPLE], None),
         ("share of the ceiling: default network", work[DEFAULT], work[CEILING], 0.7),
         ("share of its layers alone: default network", work[DEFAULT], work[LAYERS], None),
