@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import io
 import json
 import os
@@ -132,6 +133,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Callable[..., TrainConfig]:
             seen.append(config)
             raise InputError("enough")
 
+        importlib.import_module("unstir.fitting")  # has the real one for good, where it is imported now
         monkeypatch.setattr("unstir.train.session.start", take)
         said = call("train", *arguments)
         assert said.refusal == "error: enough"
