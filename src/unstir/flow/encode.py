@@ -15,7 +15,8 @@ from torch import Tensor
 from unstir.errors import InputError
 from unstir.fields import Field, FieldFunction, as_field
 from unstir.fields.learned import check_denoises
-from unstir.flow.ascent import Ascent, ascent
+from unstir.flow.ascending import Ascent
+from unstir.flow.ascent import ascent
 from unstir.physics import Bridge, Process
 
 STEPS = 30

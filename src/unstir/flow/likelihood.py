@@ -22,7 +22,8 @@ from torch import Tensor
 from unstir.errors import InputError
 from unstir.fields import Field, FieldFunction, as_field
 from unstir.fields.learned import check_denoises
-from unstir.flow.ascent import Ascent, ascent
+from unstir.flow.ascending import Ascent
+from unstir.flow.ascent import ascent
 from unstir.flow.streams import Streams
 from unstir.physics import Process
 
