@@ -59,11 +59,7 @@ class Particles(LinearSolver):
     def step(
         self, path: LinearPath, x: Tensor, streams: Streams, label: Tensor | None
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        field = path.field
-        if not isinstance(field, ConditionedField):
-            raise InputError(
-                "solver: particles need an observation; give unstir restore a task, or a ConditionedField"
-            )
+        field = _conditioned(path)
         if len(x) % self.count:
             raise InputError(
                 f"count={self.count}: does not divide a batch of {len(x)}; give all of each group"
@@ -91,16 +87,13 @@ class Particles(LinearSolver):
 
     def finish(self, path: Path[LinearProcess], x: Tensor, label: Tensor | None) -> Tensor:
         """E[y | x]: what o says is in the weights."""
-        field = path.field.field if isinstance(path.field, ConditionedField) else path.field
-        return field.at(path.times[-1])(x, label)
+        return _conditioned(path).field.at(path.times[-1])(x, label)
 
     def _stirred(
         self, path: LinearPath, i: int, hop: LinearPath, x: Tensor, view: View, streams: Streams
     ) -> tuple[Tensor, Tensor]:
         """States at the first time of `hop`, from those at time i, and ln of what their weights take."""
-        field, basis = path.field, path.process.basis
-        if not isinstance(field, ConditionedField):
-            raise TypeError
+        field, basis = _conditioned(path), path.process.basis
         shrink = hop.A[0] / path.A[i]
         b = _root(hop.B[0] ** 2 - (shrink * path.B[i]) ** 2)
         normal, uniform = streams.normal(x)
@@ -157,6 +150,19 @@ class Particles(LinearSolver):
         own = pick + every.reshape(-1, self.count)[:, :1]
         anew = anew.repeat_interleave(self.count)
         return torch.where(anew, own.flatten(), every), anew
+
+
+def _conditioned(path: Path[LinearProcess]) -> ConditionedField:
+    """The field of a walk.
+
+    Raises:
+        InputError: it knows no observation.
+    """
+    if not isinstance(path.field, ConditionedField):
+        raise InputError(
+            "solver: particles need an observation; give unstir restore a task, or a ConditionedField"
+        )
+    return path.field
 
 
 def _root(squared: Coefficient) -> Coefficient:
