@@ -1,9 +1,12 @@
-"""The command line called within the tests' own process."""
+"""The command line called within the tests' own process, and scripts in processes of their own."""
 
 from __future__ import annotations
 
 import io
+import os
+import subprocess
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -56,3 +59,17 @@ def printed(*arguments: object, status: int = 0) -> str:
         raise result.exception
     assert result.exit_code == status, result.output
     return result.stdout
+
+
+def run_script(path: Path, *arguments: object, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+    """A script that has ended well in a process of its own, with one thread."""
+    done = subprocess.run(
+        [sys.executable, str(path), *map(str, arguments)],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done

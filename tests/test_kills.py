@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import pytest
+from tests.calling import run_script
 
 MEMORY = Path("/dev/shm")  # noqa: S108  # no test pulls the plug, and a disk is slow to say that it has all
 
@@ -17,14 +16,6 @@ MEMORY = Path("/dev/shm")  # noqa: S108  # no test pulls the plug, and a disk is
 def test_a_kill_of_each() -> None:
     script = Path(__file__).parents[1] / "benchmarks" / "kills.py"
     with tempfile.TemporaryDirectory(dir=MEMORY if os.access(MEMORY, os.W_OK) else None) as folder:
-        done = subprocess.run(
-            [sys.executable, str(script), "--kills", "3", "--folder", folder],
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+        done = run_script(script, "--kills", 3, "--folder", folder)
         assert done.stdout.endswith("3 kills: every file whole or absent, and the same bits in the end\n")
         assert not list(Path(folder).iterdir())

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.calling import run_script
 
 from unstir.data import load
 from unstir.data.whole import is_scratch
@@ -22,15 +21,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `victim.py` leaves behind."""
     folder = tmp_path_factory.mktemp("killed")
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("victim.py")), str(folder), "15"],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    run_script(Path(__file__).with_name("victim.py"), folder, 15)
     return folder
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.calling import run_script
 
 from unstir.run import load
 from unstir.train import load_checkpoint
@@ -27,10 +28,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def troop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `troop.py` leaves behind."""
     folder = tmp_path_factory.mktemp("troop")
-    script = Path(__file__).with_name("troop.py")
-    command = [sys.executable, str(script), str(folder)]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=600, check=False)
-    assert done.returncode == 0, done.stderr
+    done = run_script(Path(__file__).with_name("troop.py"), folder)
     (folder / "stderr").write_text(done.stderr)
     return folder
 

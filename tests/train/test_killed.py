@@ -4,29 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from tests.calling import run_script
 
 from unstir.train import load_checkpoint
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_run_that_is_killed_again_and_again(tmp_path: Path) -> None:
-    victim = Path(__file__).with_name("victim.py")
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, str(victim), str(tmp_path)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    run_script(Path(__file__).with_name("victim.py"), tmp_path, timeout=120)
     straight, killed = (load_checkpoint(tmp_path / name) for name in ("straight", "killed"))
     assert straight.step == killed.step == 40
     assert killed.passed_over == ()
