@@ -92,6 +92,28 @@ def test_score_of_held_out_items_among_themselves(run: Run, tmp_path: Path) -> N
     assert out.read_text().splitlines()[0] == "item,score,percentile,label"
 
 
+def test_items_that_come_from_files_are_called_by_them(run: Run, tmp_path: Path) -> None:
+    images = unstir.data.load("digits").values[:12, 0].numpy().copy()
+    images[7] = 255 - images[7]
+    for i, pixels in enumerate(images):
+        path = tmp_path / "photos" / f"roll-{i // 6}" / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    out, bits = tmp_path / "scores.csv", tmp_path / "bits.csv"
+    options = ["--data", tmp_path / "photos", "--levels", 4, "--draws", 1, "--out"]
+    result = call("score", run, *options, out, "--json")
+    assert result.exit_code == 0, result.output
+    worst = json.loads(result.stdout)["most_unusual"][0]
+    assert (worst["item"], worst["file"], worst["label"]) == (7, "roll-1/7.png", "roll-1")
+    rows = [line.split(",") for line in out.read_text().splitlines()]
+    assert rows[0] == ["item", "file", "score", "percentile", "label"]
+    assert rows[8][:2] == ["7", "roll-1/7.png"]
+    words = call("score", run, *options, tmp_path / "unusual.png").stdout
+    assert [line for line in words.splitlines() if line.startswith("roll-1/7.png ")]
+    call("likelihood", run, "--data", tmp_path / "photos", "-n", 2, "--out", bits)
+    assert bits.read_text().splitlines()[2].startswith("1,roll-0/1.png,")
+
+
 @pytest.mark.parametrize(
     ("verb", "options", "words"),
     [

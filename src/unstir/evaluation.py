@@ -36,7 +36,7 @@ def compare(
 
     if heldout.kind == "text":
         return evaluate_text(samples, heldout.values, train.values, seed)
-    sets = [measurable(part, train) for part in (replace(train, values=samples, labels=None), heldout, train)]
+    sets = [measurable(part, train) for part in (train.holding(samples), heldout, train)]
     evaluation = evaluate(
         sets[0].values,
         sets[1].values,

@@ -50,7 +50,7 @@ def _csv(values: Mapping[str, np.ndarray]) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(values)
     writer.writerows(zip(*(column.tolist() for column in values.values()), strict=True))
-    return text.getvalue().encode()
+    return text.getvalue().encode("utf-8", "surrogateescape")  # files have names that are no text
 
 
 def _npz(values: Mapping[str, np.ndarray]) -> bytes:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
@@ -12,6 +13,8 @@ from unstir.measure._picture import EDGE, FAINT, INK, PAPER, enlarged, save_png
 from unstir.measure.memorisation import nearest
 
 if TYPE_CHECKING:
+    from PIL.ImageFont import FreeTypeFont
+
     from unstir.scoring import Scores
 
 SHOWN = 16
@@ -19,7 +22,9 @@ _COLUMNS, _TILE = 8, 84
 _MARGIN, _SIDE, _GAP, _SEAM, _HEAD, _FOOT = 28, 92, 14, 4, 62, 56
 
 
-def unusual_picture(images: Tensor, found: Scores, train: Tensor | None, path: Path) -> None:
+def unusual_picture(
+    images: Tensor, found: Scores, train: Tensor | None, path: Path, files: Sequence[str] = ()
+) -> None:
     """Draw the images of the highest scores as a PNG, the most unusual first.
 
     Args:
@@ -27,6 +32,7 @@ def unusual_picture(images: Tensor, found: Scores, train: Tensor | None, path: P
         found: their scores.
         train: uint8 training images of the same shape, or None for no second row.
         path: where to write, whole or not at all.
+        files: the name of each image's file; numbers stand under the images without.
     """
     worst = found.scores.argsort(descending=True)[:SHOWN]
     above = images[worst].cpu()
@@ -45,7 +51,8 @@ def unusual_picture(images: Tensor, found: Scores, train: Tensor | None, path: P
     pen = ImageDraw.Draw(canvas)
     title, text, small = (ImageFont.load_default(size) for size in (21, 15, 14))
     pen.text((_MARGIN, _MARGIN - 6), f"The most unusual of {len(images):,} images", INK, title)
-    note = f"Under each: its number, and its score (1 is usual among {len(found.reference.scores):,} others)."
+    usual = f"1 is usual among {len(found.reference.scores):,} others"
+    note = f"Under each: its {'file' if files else 'number'}, and its score ({usual})."
     pen.text((_MARGIN, _MARGIN + 24), note, FAINT, small)
     for place, item in enumerate(worst.tolist()):
         row, column = divmod(place, columns)
@@ -63,6 +70,17 @@ def unusual_picture(images: Tensor, found: Scores, train: Tensor | None, path: P
             pen.rectangle((left - 1, y - 1, left + wide, y + high), outline=EDGE)
             canvas.paste(enlarged(image, wide, high), (left, y))
         centre = left + wide / 2
-        pen.text((centre, top + tall + 5), str(item), FAINT, small, anchor="ma")
+        name = _fitting(files[item], wide + _GAP - 4, small) if files else str(item)
+        pen.text((centre, top + tall + 5), name, FAINT, small, anchor="ma")
         pen.text((centre, top + tall + 22), f"{found.scores[item]:.2f}", INK, small, anchor="ma")
     save_png(canvas, path)
+
+
+def _fitting(file: str, width: int, font: FreeTypeFont | ImageFont.ImageFont) -> str:
+    """The end of a file's name that fits: it is there that names differ."""
+    name = "".join(c if c.isprintable() else "?" for c in PurePosixPath(file).stem)
+    if font.getlength(name) <= width:
+        return name
+    while name and font.getlength("…" + name) > width:
+        name = name[1:]
+    return "…" + name

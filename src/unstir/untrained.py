@@ -7,7 +7,7 @@ makes new images of them. What is drawn is drawn as a run draws it: by the same 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -177,7 +177,7 @@ class Untrained:
                 f"data {self.data.name}: has one item; two are needed to say how far apart they lie"
             )
         known = measurable(self.data, self.data).values
-        given = measurable(replace(self.data, values=samples.cpu(), labels=None), self.data).values
+        given = measurable(self.data.holding(samples.cpu()), self.data).values
         apart = spaced(len(known), max(1, min(_YARDSTICK, len(known) // 10)))
         rest = torch.ones(len(known), dtype=torch.bool)
         rest[apart] = False

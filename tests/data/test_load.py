@@ -68,7 +68,8 @@ def test_skip_bad_reaches_the_folder(tmp_path: Path, paint: Paint, refused: Refu
     paint("f/a.png")
     (tmp_path / "f" / "b.png").write_bytes(b"")
     assert "--skip-bad" in refused(load, tmp_path / "f")
-    assert len(load(tmp_path / "f", skip_bad=True).skipped) == 1
+    kept = load(tmp_path / "f", skip_bad=True)
+    assert (len(kept.skipped), kept.files) == (1, ("a.png",))
 
 
 @pytest.mark.parametrize(
@@ -134,6 +135,8 @@ def test_a_size_behind_the_name_of_every_place_with_images(
     for name in ("f", "f/", "f.zip", "f.tar", "f.parquet"):
         values = load(f"{tmp_path}/{name}:size=6").values
         assert values[:, 0, 0, 0].tolist() == [9, 7], name
+        named = load(f"{tmp_path}/{name}:size=6").select(torch.tensor([1]))
+        assert named.files == (() if name == "f.parquet" else ("b.png",)), name
         assert values.shape == (2, 1, 6, 6)
         assert "2 sizes" in refused(load, f"{tmp_path}/{name}")
     (tmp_path / "f").rename(tmp_path / "f:size=6")  # a path of that very name is that path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,7 +53,7 @@ def likelihood(
             opened, items.values, label=asked, draws=draws, probes=probes, seed=seed, watch=watch
         )
     if target is not None:
-        _write(target, found)
+        _write(target, found, items.files)
     if as_json:
         print_json(
             {
@@ -79,12 +80,11 @@ def likelihood(
         say("open    ", (str(target), "bold"), console=out)
 
 
-def _write(target: Path, found: Likelihood) -> None:
+def _write(target: Path, found: Likelihood, files: Sequence[str]) -> None:
     import torch
 
     from unstir.itemwise import write_itemwise
 
-    index = torch.arange(len(found.nats))
-    write_itemwise(
-        target, {"item": index, "nats": found.nats, "bits": found.bits, "bits_error": found.bits_error}
-    )
+    named: dict[str, Sequence[str]] = {"file": files} if files else {}
+    figures = {"nats": found.nats, "bits": found.bits, "bits_error": found.bits_error}
+    write_itemwise(target, {"item": torch.arange(len(found.nats)), **named, **figures})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from unstir.scoring import Scores
 
 _NAMED = 8
+_WIDEST = 60  # letters of a name that the figures stand behind
 
 
 def score(
@@ -78,6 +80,7 @@ def _report(found: Scores, worst: list[int], items: Dataset) -> dict[str, object
     unusual = [
         {
             "item": i,
+            **({"file": items.files[i]} if items.files else {}),
             "score": float(found.scores[i]),
             "percentile": float(found.percentiles[i]),
             "label": _label(items, i),
@@ -104,11 +107,19 @@ def _print(found: Scores, worst: list[int], items: Dataset, data: str | None) ->
     )
     if found.auroc is not None:
         say(f"AUROC {found.auroc:.4f}: how often an item scores above a reference item", console=out)
-    say("most unusual   score   percentile", console=out)
-    for i in worst:
-        label = _label(items, i)
-        name = f"item {i}" + ("" if label is None else f" ({label})")
-        say(f"{name:<14} {found.scores[i]:6.2f}   {found.percentiles[i]:6.1f}", console=out)
+    names = [_name(items, i) for i in worst]
+    wide = min(_WIDEST, max(map(len, ["most unusual  ", *names])))
+    say(f"{'most unusual':<{wide}}  score   percentile", console=out)
+    for i, name in zip(worst, names, strict=True):
+        say(f"{name:<{wide}} {found.scores[i]:6.2f}   {found.percentiles[i]:6.1f}", console=out)
+
+
+def _name(items: Dataset, i: int) -> str:
+    """An item's file, or its number where it has none, with its class where the file does not tell it."""
+    label, file = _label(items, i), items.files[i] if items.files else None
+    name = f"item {i}" if file is None else file
+    told = label is None or (file is not None and label in file.split("/"))
+    return name if told else f"{name} ({label})"
 
 
 def _label(items: Dataset, i: int) -> str | None:
@@ -131,17 +142,16 @@ def _write(target: Path, run: Run, items: Dataset, found: Scores) -> None:
         from unstir.train.storage import explained
 
         with explained(target):
-            unusual_picture(items.values, found, _training_images(run), target)
+            unusual_picture(items.values, found, _training_images(run), target, items.files)
         return
     import torch
 
     from unstir.itemwise import write_itemwise
 
-    columns: dict[str, Tensor | list[str]] = {
-        "item": torch.arange(len(items)),
-        "score": found.scores,
-        "percentile": found.percentiles,
-    }
+    columns: dict[str, Tensor | Sequence[str]] = {"item": torch.arange(len(items))}
+    if items.files:
+        columns["file"] = items.files
+    columns |= {"score": found.scores, "percentile": found.percentiles}
     if items.labels is not None:
         columns["label"] = [items.label_names[number] for number in items.labels.tolist()]
     write_itemwise(target, columns)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +201,7 @@ def _numbers(values: Tensor, like: Dataset) -> Tensor:
 
 
 def _coordinates(values: Tensor, train: Dataset) -> Tensor:
-    return measurable(replace(train, values=values, labels=None), train).values
+    return measurable(train.holding(values), train).values
 
 
 def _gaussian(train: Dataset, plan: Plan) -> Tensor:

@@ -51,6 +51,7 @@ class Album:
         read: gives each number once, in any order, with a function that gives the file's bytes or raises one
             of `UNREADABLE`; these functions are called from several threads.
         labels: of the images kept, from their numbers in order, or None.
+        files: whether each is a file of its own, of the name that `name` gives.
     """
 
     what: str
@@ -58,6 +59,7 @@ class Album:
     name: Callable[[int], str]
     read: Callable[[], Iterable[tuple[int, Read]]]
     labels: Callable[[Sequence[int]], Labels | None]
+    files: bool = True
 
 
 def read_album(album: Album, name: str, skip_bad: bool = False, size: int | None = None) -> Dataset:
@@ -87,7 +89,8 @@ def read_album(album: Album, name: str, skip_bad: bool = False, size: int | None
     found = album.labels(kept)
     labels, names = (None, ()) if found is None else found
     skipped = tuple(f"{album.what}/{shown(album.name(i))}: {why}" for i, why in sorted(canvas.bad))
-    return Dataset(name, "image", values, labels, names, skipped=skipped)
+    called = tuple(map(album.name, kept)) if album.files else ()
+    return Dataset(name, "image", values, labels, names, skipped=skipped, files=called)
 
 
 def _develop(files: Iterable[tuple[int, Read]], wanted: Size | None, size: int | None) -> list[_Outcome]:

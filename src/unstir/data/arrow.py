@@ -110,6 +110,7 @@ def read_tables(
             lambda i: f"row {i + 1}",
             lambda: _images(paths, columns, marks),
             marks.labels,
+            files=False,
         )
         return read_album(album, name, skip_bad, size)
     except InputError:

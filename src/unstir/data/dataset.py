@@ -33,6 +33,8 @@ class Dataset:
         categories: for each column of a table the names of its categories, whose codes 0, 1, … `values`
             holds, or None where it holds numbers; empty where all columns do. The name '' is a missing cell.
         skipped: files passed over, each as 'path: reason'; empty unless the user asked to pass over bad ones.
+        files: of images that lie in files of their own, the name of each within the folder or the archive;
+            empty for others.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Dataset:
     columns: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     categories: tuple[tuple[str, ...] | None, ...] = ()
+    files: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.values)
@@ -55,7 +58,12 @@ class Dataset:
     def select(self, index: Tensor) -> Dataset:
         """The items at `index`, an int64 tensor."""
         labels = None if self.labels is None else self.labels[index]
-        return replace(self, values=self.values[index], labels=labels)
+        files = tuple(self.files[i] for i in index.tolist()) if self.files else ()
+        return replace(self, values=self.values[index], labels=labels, files=files)
+
+    def holding(self, values: Tensor) -> Dataset:
+        """Other items in the same units, with no labels and of no files."""
+        return replace(self, values=values, labels=None, files=())
 
     def split(self, holdout: float, seed: int = 0) -> tuple[Dataset, Dataset]:
         """Part into (training, held-out), the same for the same length, share and seed.
