@@ -11,13 +11,15 @@ from torch import Tensor
 from unstir.errors import InputError
 from unstir.measure._picture import EDGE, FAINT, INK, PAPER, enlarged, save_png
 
-_TILE, _WIDEST = 64, 2400
+_TILE, _LARGEST, _WIDTH, _WIDEST = 96, 192, 640, 2400
 _MARGIN, _GAP, _HEAD, _LINE = 28, 6, 44, 24
 _PIXELS = 64 * 2**20  # of the whole picture, at most
 
 
 def rows_picture(made: Tensor, title: str, columns: Sequence[str], rows: Sequence[str], path: Path) -> None:
     """Draw images `(rows, columns, 1 or 3, height, width)`, uint8, as a PNG that is whole or absent.
+
+    Each is enlarged by a whole number to 96 pixels or more, and further, up to 192, where they are few.
 
     Args:
         made: the images.
@@ -30,7 +32,7 @@ def rows_picture(made: Tensor, title: str, columns: Sequence[str], rows: Sequenc
         InputError: a picture above 64 megapixels.
     """
     count, wide, _, height, width = made.shape
-    factor = max(1, -(-_TILE // max(height, width)))
+    factor = max(1, -(-min(_LARGEST, max(_TILE, _WIDTH // wide)) // max(height, width)))
     while factor > 1 and wide * (factor * width + _GAP) > _WIDEST:
         factor -= 1
     tall, broad = factor * height, factor * width

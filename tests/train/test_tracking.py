@@ -237,4 +237,4 @@ def test_pictures_of_other_data(config: Config, points: Dataset, tmp_path: Path)
 
 def test_a_name_that_is_none_of_them(config: Config, refused: Refused) -> None:
     message = refused(config, track="mlflow")
-    assert message == "track='mlflow': input should be 'tensorboard', 'wandb' or 'trackio'"
+    assert message == "track='mlflow': give tensorboard, wandb or trackio"

@@ -6,6 +6,7 @@ import contextlib
 import io
 import itertools
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -13,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from unstir.cli.console import complain, out, say
-from unstir.errors import InputError
+from unstir.errors import InputError, mended
 
 app = typer.Typer(
     name="unstir",
@@ -73,13 +74,24 @@ def _forget_output() -> None:
 def _refusal(error: Any, arguments: Sequence[str]) -> str:  # noqa: ANN401  # typer's, of no public name
     """What is wrong with the arguments, with the value where the message does not name it."""
     message = error.format_message().rstrip(".")
-    for name in getattr(getattr(error, "param", None), "opts", ()):
-        for argument, following in itertools.pairwise([*arguments, ""]):
-            value = following if argument == name else argument.removeprefix(f"{name}=")
-            if value != argument and value and value not in message:
-                message = f"{name}={value}: " + message.rpartition("': ")[2]
+    told = re.fullmatch(r"Invalid value for '.*?': (.*)", message, re.DOTALL)
+    if told is not None:
+        message = f"{_asked(error, arguments)}: {mended(told[1])}"
     command = error.ctx.command_path if getattr(error, "ctx", None) else "unstir"
     return f"{message}; see {command} --help"
+
+
+def _asked(error: Any, arguments: Sequence[str]) -> str:  # noqa: ANN401
+    """The option that is refused, with its value where that can be told."""
+    names: Sequence[str] = getattr(getattr(error, "param", None), "opts", ())
+    for argument, following in itertools.pairwise([*arguments, ""]):
+        for name in names:
+            short = len(name) == 2 and argument.startswith(name)
+            if argument == name and following:
+                return f"{name}={following}"
+            if argument.startswith(f"{name}=") or (short and argument != name):
+                return f"{name}={argument.removeprefix(name).removeprefix('=')}"
+    return names[-1] if names else "option"
 
 
 def _version(wanted: bool) -> None:

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from unstir.errors import InputError
+from unstir.errors import InputError, mended
 from unstir.lab.answer import Answer
 from unstir.lab.context import Context
 
@@ -141,7 +141,7 @@ def parse(text: str | bytes) -> Request:
 
 
 def _wrong(error: Any) -> str:  # noqa: ANN401  # pydantic's own mapping
-    message = str(error["msg"]).removeprefix("Value error, ")
+    message = mended(str(error["msg"]).removeprefix("Value error, "))
     value = error.get("input")
     shown = repr(value) if isinstance(value, str | int | float | bool) else ""
     return f"{message} (given {shown[:60]})" if shown and error["type"] != "value_error" else message

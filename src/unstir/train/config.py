@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from unstir.data.augment import augmentation
 from unstir.data.wording import LONGEST, quoted, reason
-from unstir.errors import InputError
+from unstir.errors import InputError, mended
 
 _TOLD = 8  # faults of a configuration that one line names
 _LARGEST = 50_000  # bytes: a configuration has about twenty lines
@@ -219,9 +219,10 @@ def dump_config(config: TrainConfig) -> str:
 
 
 def _explain(error: ValidationError) -> str:
-    parts = []
+    parts: list[str] = []
     for item in error.errors():
-        place = ".".join(str(part) for part in item["loc"])
+        # After the option come places in a list, and which of a choice of types was tried.
+        place = ".".join(str(part) for i, part in enumerate(item["loc"]) if i == 0 or isinstance(part, int))
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
             near = difflib.get_close_matches(place, TrainConfig.model_fields, 1)
@@ -231,7 +232,11 @@ def _explain(error: ValidationError) -> str:
         elif item["type"] == "missing":
             parts.append(f"{place}: is missing")
         elif place:
-            parts.append(f"{place}={_shown(item['input'])}: {message[0].lower()}{message[1:]}")
+            message, named = mended(message), f"{place}={_shown(item['input'])}: "
+            if parts and parts[-1].startswith(named):  # a second way in which the value could have been right
+                parts[-1] += f", or {message.removeprefix('give ')}"
+            else:
+                parts.append(f"{named}{message[0].lower()}{message[1:]}")
         else:
             parts.append(message)
     more = len(parts) - _TOLD
