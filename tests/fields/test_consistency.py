@@ -164,6 +164,26 @@ def test_the_measured_scale_makes_the_targets_of_size_one() -> None:
     assert float(field.error(items, x, t).detach().mean()) == pytest.approx(1, rel=0.1)
 
 
+@pytest.mark.parametrize("name", ["vp", "blurring"])
+def test_errors_are_in_pixels_and_none_beyond_the_ends_of_the_data(name: str) -> None:
+    field, items = sketched(name, 0.0)
+    t = torch.full((len(items),), field.process.times(4)[1].item())
+    x = field.process.perturb(items, t, torch.Generator().manual_seed(1))
+    ends = field.train()(x, t).detach()
+    out = field._parts(x, t, None)[1]
+    size = out[0].square().mean().sqrt()
+    off = torch.full_like(ends, 0.1)
+    squared = (0.1 / size).square().expand(len(items))
+    torch.testing.assert_close(field.error(ends + off, x, t).detach(), squared)
+    sketch = field.denoiser.sketch
+    assert sketch is not None
+    sketch.bounds.copy_(torch.tensor([0.0, 1.0]))
+    # An answer below a black that is meant is none; one above it is.
+    black = torch.zeros_like(ends)
+    above = (ends.clamp_min(0) / size).square().flatten(1).mean(1)
+    torch.testing.assert_close(field.error(black, x, t).detach(), above)
+
+
 def test_distances_are_those_of_pseudo_huber() -> None:
     squared = torch.tensor([0.0, 1e-6, 4.0])
     torch.testing.assert_close(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 import unstir
 from unstir.cli import main
 from unstir.errors import InputError
-from unstir.fields import ConsistencyField, NeuralField
+from unstir.fields import ConsistencyField, ModalField, NeuralField
 from unstir.flow import Multistep
 from unstir.physics import LinearProcess, parse
 from unstir.run import Run
@@ -73,7 +73,8 @@ def test_examples_are_the_teachers_trajectories(teacher: Run) -> None:
     x, t, end, told = lesson.draw(4, like, seeded(), label)
     assert told is not None
     assert told.tolist() == label.tolist() * 6
-    assert t[::4].tolist() == pytest.approx(process.times(10, jump=4.0)[:6].tolist())
+    usual = Multistep().times(process, 10)
+    assert t[::4].tolist() == pytest.approx(usual[:6])
     prior = process.prior(4, like.shape[1:], seeded())
     torch.testing.assert_close(x[:4], prior)
     ends = unstir.flow.trajectory(
@@ -81,11 +82,25 @@ def test_examples_are_the_teachers_trajectories(teacher: Run) -> None:
         teacher.field,
         prior,
         solver=Multistep(),
-        times=process.times(10, jump=4.0).tolist(),
+        times=usual,
         label=label,
     )
     *_, last = ends
     torch.testing.assert_close(end, last.state.repeat(6, 1, 1, 1))
+
+
+@pytest.mark.parametrize("name", ["vp", "blurring", "heat"])
+def test_trajectories_end_in_the_teachers_own_samples_of_ten_evaluations(name: str) -> None:
+    items = torch.randn(60, 1, 4, 4, generator=seeded())
+    process = parse(name).prepared(items)
+    assert isinstance(process, LinearProcess)
+    kind = NeuralField if process.damping is None else ModalField
+    field = kind(Constant(0.3), process, shape=(1, 4, 4)).eval()
+    _, _, end, _ = Trajectories(field, process).draw(5, items, seeded(), None)
+    prior = process.prior(5, (1, 4, 4), seeded())
+    with torch.no_grad():
+        *_, last = unstir.flow.trajectory(process, field, prior, steps=10)
+    torch.testing.assert_close(end[:5], last.state)
 
 
 def test_a_student_begins_as_its_teacher_and_resumes_as_if_it_had_never_stopped(

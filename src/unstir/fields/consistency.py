@@ -43,6 +43,7 @@ from unstir.fields.field import Slice
 from unstir.fields.learned import LearnedField
 from unstir.fields.neural import NeuralField
 from unstir.physics import LinearProcess
+from unstir.physics.process import per_item
 
 _WALK = 8  # times that the skip path's flow is walked by
 _JUMP = 0.4  # of `LinearProcess.times`: its first step leaps to B/A = 0.4 × _WALK, as the usual solver's
@@ -167,7 +168,7 @@ class ConsistencyField(LearnedField[LinearProcess]):
         return lambda x, label: self(x, torch.full((len(x),), t, dtype=x.dtype, device=x.device), label)
 
     def error(self, target: Tensor, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
-        """Mean squared error of F against the F of `target`, `(batch,)`.
+        """Mean squared error against `target`, over that which F's scale stands for, `(batch,)`.
 
         Args:
             target: where the flow ends, `(batch, *shape)`.
@@ -176,9 +177,13 @@ class ConsistencyField(LearnedField[LinearProcess]):
             label: class numbers `(batch,)`, or None.
         """
         base, out, given, level = self._parts(x, t, label)
-        wanted = (self.process.basis.coordinates(target) - base) / self._wide(out, base)
         answer = self.process.basis.coordinates(self.denoiser.answer(given, level, label).float())
-        return (answer - wanted).square().flatten(1).mean(1)
+        end = self.process.basis.state(base + self._wide(out, base) * answer)
+        # Of all modes alike: by its own scale a fine mode would count as much as what the picture shows.
+        miss = (end - target) / per_item(out.reshape(len(out), -1).square().mean(1).sqrt(), x)
+        if self.denoiser.sketch is not None:
+            miss = self.denoiser.sketch.felt(miss, target)
+        return miss.square().flatten(1).mean(1)
 
     def loss(self, data: Tensor, generator: torch.Generator, label: Tensor | None = None) -> Tensor:
         """What the lesson says; it makes its own batch, of which the network is told no augmentation."""
@@ -214,7 +219,7 @@ class ConsistencyField(LearnedField[LinearProcess]):
     ) -> tuple[Tensor, Tensor]:
         """The end of the skip path's flow, and its state at `stop`; in the coordinates of the basis."""
         process, basis, dtype = self.process, self.process.basis, x.dtype
-        clock = process.times(_WALK, jump=_JUMP * _WALK).to(x.device)
+        clock = process.few_times(_WALK).to(x.device)
         u, now = basis.coordinates(x), torch.minimum(clock[0], t.double())
         clock, met = clock[1:], u
         if stop is not None:

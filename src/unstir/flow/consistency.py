@@ -25,9 +25,9 @@ from unstir.flow.solver import Path, Solver
 from unstir.flow.streams import Streams
 from unstir.physics import LinearProcess
 
-# The clock of teachers' trajectories, which leaps from the prior to B/A = 4, and how many of its times, from
-# the prior on, a student learns at. A run is asked at these for ever: they are no option.
-CLOCK, _LEAP = 10, 4.0
+# Evaluations of a teacher's trajectory, and at how many of its times, from the prior on, a student learns. A
+# run is asked at these for ever: they are no option.
+CLOCK = 10
 LEVELS = 6
 # In what order more evaluations use them: answers at the last two err least, but vary too little.
 _PLACES = (0, 3, 2, 1, 4, 5)
@@ -35,7 +35,7 @@ _PLACES = (0, 3, 2, 1, 4, 5)
 
 def clock(process: LinearProcess) -> list[float]:
     """The falling times of a teacher's trajectories."""
-    return process.times(CLOCK, jump=_LEAP).tolist()
+    return process.few_times(CLOCK).tolist()
 
 
 @dataclass(frozen=True)
