@@ -86,7 +86,9 @@ def main() -> None:
             table.append(row | {"cpu_s": time.process_time() - start})
             rows.append(drawn[:, 0])
         if arguments.pictures:
-            rows_picture(*rows, clean).save(f"{arguments.pictures}/restore-{name.split(':')[0]}.png")
+            shown = dict(zip(("measured", "Wiener", *arguments.methods.split()), rows, strict=True))
+            picture = rows_picture(f"Restored by {name}", shown | {"truth": clean})
+            picture.save(f"{arguments.pictures}/restore-{name.split(':')[0]}.png")
         if not arguments.json:
             for row in table[-(len(rows) + name.startswith("superres")) :]:
                 numbers = "".join(f"{k} {v:8.3f}  " for k, v in row.items() if isinstance(v, float))

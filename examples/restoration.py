@@ -40,8 +40,8 @@ def main(arguments: list[str] | None = None) -> None:
     mean = answers.float().mean(1).round().byte()
     seen = torch.where(keep, clean, FULL // 2).byte()
     given.out.mkdir(parents=True, exist_ok=True)
-    picture = rows_picture(seen, answers[:, 0], answers[:, 1], answers[:, 2], mean, clean)
-    picture.save(given.out / "restored.png")
+    shown = {"seen": seen, **{f"answer {k + 1}": answers[:, k] for k in range(3)}, "mean of four": mean}
+    rows_picture("Digits with a hole", shown | {"truth": clean}).save(given.out / "restored.png")
 
     for name, images in (("the hole in grey", seen), ("one answer", answers[:, 0]), ("mean of four", mean)):
         print(f"{name:18} {psnr(images, clean):5.1f} dB")

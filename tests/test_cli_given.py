@@ -18,3 +18,10 @@ def test_an_image_of_another_size_is_told_how_to_fit(tmp_path: Path) -> None:
     assert fitting == f"{file}:size=8"
     for place in (fitting, f"{tmp_path}:size=8"):
         assert given_items(digits, place).values.unique().tolist() == [9]
+
+
+def test_only_what_can_be_scaled_is_told_so(tmp_path: Path) -> None:
+    np.save(tmp_path / "large.npy", np.zeros((3, 20, 20), dtype=np.uint8))
+    digits = untrained_field("digits", None, "edm", "cpu")
+    with pytest.raises(InputError, match=r"the run of \(1, 8, 8\)$"):
+        given_items(digits, str(tmp_path / "large.npy"))

@@ -90,6 +90,14 @@ def test_score_of_held_out_items_among_themselves(run: Run, tmp_path: Path) -> N
     assert report["auroc"] is None
     assert report["n"] == report["reference"] == len(run.data()[1])
     assert out.read_text().splitlines()[0] == "item,score,percentile,label"
+    few = call("score", run, "--levels", 2, "--draws", 1, "-n", 20, "--json")
+    assert json.loads(few.stdout)["n"] == 20
+
+
+def test_the_reference_is_of_all_held_out_data_and_of_few(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unstir.cli.score._USUAL", 30)
+    result = call("score", run, "--data", "digits", "-n", 5, "--levels", 2, "--draws", 1, "--json")
+    assert json.loads(result.stdout)["reference"] == 30
 
 
 def test_items_that_come_from_files_are_called_by_them(run: Run, tmp_path: Path) -> None:

@@ -18,10 +18,11 @@ from typer.testing import CliRunner, Result
 
 import unstir
 from unstir.cli import app
-from unstir.editing import interpolate, partial_times, relabel, round_trip, vary
+from unstir.editing import in_classes, interpolate, partial_times, relabel, round_trip, vary
 from unstir.fields import ExactField, MixtureField
 from unstir.flow import default_solver, encode
 from unstir.physics import LinearProcess, parse
+from unstir.rows import picture_of_rows
 from unstir.run import Run
 from unstir.untrained import Untrained
 
@@ -193,6 +194,8 @@ def test_relabelling_goes_by_both_classes() -> None:
     torch.testing.assert_close(found, expected, rtol=0, atol=2e-2)
     same = exact.scaling.to_model(relabel(exact, values[:6], "near", label="near", steps=60))
     torch.testing.assert_close(same, exact.scaling.to_model(values[:6]), rtol=0, atol=2e-3)
+    both = exact.scaling.to_model(in_classes(exact, values[:6], ["far", "near"], label="near", steps=60))
+    assert torch.equal(both, torch.stack([found, same], 1))
 
 
 def test_the_exact_field_brings_back_data_alone(digits: Tensor) -> None:
@@ -266,7 +269,7 @@ def test_the_verb_writes_rows(run: Run, how: str, options: list[object], count: 
     shown = call(run, how, *common, "--out", tmp_path / "edited.png")
     assert shown.exit_code == 0, shown.output
     with Image.open(tmp_path / "edited.png") as picture:
-        assert picture.size[0] > 150
+        assert picture.size[0] > 2 * 96
 
 
 @pytest.mark.parametrize("field", ["exact", "local"])
@@ -331,3 +334,10 @@ def test_partial_times_are_the_last_of_the_solvers() -> None:
     between = partial_times(whole, 0.55)
     assert between[1:] == whole[5:]
     assert between[0] == pytest.approx((whole[4] + whole[5]) / 2)
+
+
+@pytest.mark.parametrize(("size", "columns", "shown"), [(8, 8, 96), (8, 2, 192), (28, 8, 112), (28, 2, 196)])
+def test_small_images_are_enlarged_by_whole_numbers(size: int, columns: int, shown: int) -> None:
+    made = torch.full((1, columns, 1, size, size), 77, dtype=torch.uint8)
+    drawn = np.asarray(picture_of_rows(made, "Title", ["one"], ["first"]).convert("L")) == 77
+    assert (drawn.sum(0).max(), drawn.sum(1).max()) == (shown, columns * shown)

@@ -144,9 +144,35 @@ def relabel(
     Raises:
         InputError: as in `round_trip`, or a source without classes.
     """
-    goal = source.labels(len(values), label=to)
+    return in_classes(source, values, [to], label=label, steps=steps, watch=watch)[:, 0]
+
+
+def in_classes(
+    source: Source,
+    values: Tensor,
+    goals: Sequence[Asked],
+    *,
+    label: Asked | None = None,
+    steps: int = STEPS,
+    watch: Watch | None = None,
+) -> Tensor:
+    """Items as they would be in each of several classes, `(n, len(goals), *shape)`, encoded once.
+
+    Args:
+        source: as in `relabel`.
+        values: `(n, *shape)` in the data's units.
+        goals: what `to` of `relabel` may be, each.
+        label: as in `relabel`.
+        steps: as in `round_trip`.
+        watch: called with the number of items done.
+
+    Raises:
+        InputError: as in `relabel`.
+    """
+    told = [source.labels(len(values), label=goal) for goal in goals]
     states = _encoded(source, _model_units(source, values), _labels(source, label, len(values)), steps)
-    return source.scaling.to_data(_decoded(source, states, goal, steps, watch))
+    made = [source.scaling.to_data(_decoded(source, states, goal, steps, watch)) for goal in told]
+    return torch.stack(made, 1)
 
 
 @torch.no_grad()

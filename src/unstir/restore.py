@@ -7,7 +7,7 @@ task by its posterior given the measurement (`conditions/`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ from unstir.run import Run
 if TYPE_CHECKING:
     from PIL import Image
 
-_SHOWN = 12  # images in a row of the picture
+_SHOWN, _DRAWS = 12, 4  # images in a row of the picture, and rows of as many draws
 _FULL = 255.0
 _BATCH = 64
 _LOST = 0.03  # of a trained network's slope
@@ -243,12 +243,30 @@ def coverage(samples: Tensor, clean: Tensor) -> float:
     return float(((clean.double() - mean).abs() <= 2 * std).double().mean())
 
 
-def rows_picture(*rows: Tensor) -> Image.Image:
-    """The first few images of each set, one set a row."""
-    from unstir.data import image_grid
+def rows_picture(title: str, sets: Mapping[str, Tensor]) -> Image.Image:
+    """The first few images, uint8, of each named set, one set a row."""
+    from unstir.rows import picture_of_rows
 
-    few = [row[:_SHOWN].cpu() for row in rows]
-    return image_grid(torch.cat(few), columns=len(few[0]))
+    few = [images[:_SHOWN].cpu() for images in sets.values()]
+    return picture_of_rows(torch.stack(few), title, rows=tuple(sets))
+
+
+def compared(given: Tensor, restored: Tensor, clean: Tensor | None = None) -> dict[str, Tensor]:
+    """The sets of `rows_picture`: as measured, restored, and as they were.
+
+    Args:
+        given: uint8 `(n, …)`.
+        restored: uint8 `(n, samples, …)`; of several samples a few, and their mean.
+        clean: uint8 `(n, …)`, where they are known.
+    """
+    samples = restored.shape[1]
+    sets = {"measured": given}
+    if samples == 1:
+        sets["restored"] = restored[:, 0]
+    else:
+        sets |= {f"draw {k + 1}": restored[:, k] for k in range(min(samples, _DRAWS))}
+        sets[f"mean of {samples}"] = restored.float().mean(1).round().byte()
+    return sets if clean is None else sets | {"truth": clean}
 
 
 def _solver(text: str, process: LinearProcess, samples: int) -> Solver[LinearProcess]:

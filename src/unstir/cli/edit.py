@@ -170,7 +170,7 @@ def _edited(
     """What is to be shown, `(rows, columns, *shape)`, and figures."""
     import torch
 
-    from unstir.editing import interpolate, relabel, round_trip, vary
+    from unstir.editing import in_classes, interpolate, round_trip, vary
     from unstir.flow.encode import STEPS
     from unstir.likelihood import own_labels
 
@@ -201,8 +201,8 @@ def _edited(
         unchanged = float((trip.values == values).double().mean())
         figures = {"rms": trip.rms, "worst": float(trip.error.max()), "unchanged": unchanged}
         return torch.stack([values, trip.values], 1), figures
-    made = [relabel(run, values, goal, label=asked, steps=usual, watch=watch) for goal in _goals(run, to)]
-    return torch.stack([values, *made], 1), {}
+    made = in_classes(run, values, _goals(run, to), label=asked, steps=usual, watch=watch)
+    return torch.cat([values[:, None], made], 1), {}
 
 
 def _goals(run: Source, to: str) -> list[str]:
@@ -243,15 +243,17 @@ def _chosen(data: Dataset, items: str | None, how: Edit) -> Dataset:
 def _write(target: Path, run: Source, how: Edit, made: Tensor, headings: list[str]) -> None:
     """A picture with headings, or all items in their order."""
     from unstir.data import save_samples
-    from unstir.editing_picture import rows_picture
-    from unstir.train.storage import explained
+    from unstir.data.picture import png_bytes
+    from unstir.data.whole import write_bytes
+    from unstir.rows import picture_of_rows
 
     if run.info.kind == "image" and target.suffix.lower() == ".png":
-        with explained(target):
-            if how is Edit.ROUNDTRIP:
-                rows_picture(made.transpose(0, 1), _TITLES[how], [], headings, target)
-            else:
-                rows_picture(made, _TITLES[how], headings, [], target)
+        picture = (
+            picture_of_rows(made.transpose(0, 1), _TITLES[how], rows=headings)
+            if how is Edit.ROUNDTRIP
+            else picture_of_rows(made, _TITLES[how], columns=headings)
+        )
+        write_bytes(target, png_bytes(picture))
         return
     save_samples(
         target,

@@ -60,11 +60,22 @@ def given_items(
     if len(data) == 0:
         raise InputError(f"holdout=0: nothing was held out; give items with --{name}")
     if data.shape != tuple(run.info.shape):
-        wanted, mend = tuple(run.info.shape), ""
-        if data.kind == run.info.kind == "image" and wanted[-1] == wanted[-2]:
-            mend = f"; {source}:size={wanted[-1]} crops and scales them"
-        raise InputError(f"{name} {source}: has items of {data.shape}, the run of {wanted}{mend}")
+        wanted = tuple(run.info.shape)
+        raise InputError(
+            f"{name} {source}: has items of {data.shape}, the run of {wanted}{fitting(source, data, wanted)}"
+        )
     return data if n is None else data.select(torch.arange(min(n, len(data))))
+
+
+def fitting(source: str | None, data: Dataset, shape: tuple[int, ...]) -> str:
+    """How images in files of their own come to another shape; empty for what cannot be scaled."""
+    from unstir.data.arrow import SUFFIXES
+    from unstir.data.load import sized
+
+    place = sized(str(source))[0]
+    square = len(shape) == 3 and shape[-1] == shape[-2]
+    loose = bool(data.files) or (data.kind == "image" and place.lower().endswith(SUFFIXES))
+    return f"; {place}:size={shape[-1]} crops and scales them" if square and loose else ""
 
 
 def _own(run: Run | Untrained) -> Dataset:

@@ -70,9 +70,10 @@ def restore(
 ) -> None:
     """Restore degraded images: by a bridge, or by any linear process and a task."""
     from unstir.cli.given import open_run
-    from unstir.data import check_target, save_samples
+    from unstir.data import check_target
     from unstir.data.picture import png_bytes
-    from unstir.restore import bridge_of, coverage, linear_of, psnr, rows_picture
+    from unstir.data.target import check_place
+    from unstir.restore import bridge_of, compared, coverage, linear_of, psnr, rows_picture
     from unstir.train.storage import write_bytes
 
     opened = open_run(run, device)
@@ -84,6 +85,8 @@ def restore(
     if source is None and not degrade:
         raise InputError("input: give degraded images with --input; or --degrade, for the held-out data")
     rows = picture or target.with_name(f"{target.stem}-rows.png")
+    check_target(target, (samples, *opened.info.shape))
+    check_place(rows)
     if task is None:
         clean, given, restored = _by_bridge(opened, source, degrade, n, solver, steps, seed)
     else:
@@ -91,8 +94,9 @@ def restore(
             opened, task, source, degrade, n, method, samples, label, solver, steps, seed
         )
     check_target(target, (restored.shape[0] * restored.shape[1], *restored.shape[2:]))
-    path = save_samples(target, restored.flatten(0, 1))
-    write_bytes(rows, png_bytes(rows_picture(given, restored[:, 0], *([] if clean is None else [clean]))))
+    path = _saved(target, restored)
+    title = f"Restored by {task or opened.process.name}"
+    write_bytes(rows, png_bytes(rows_picture(title, compared(given, restored, clean))))
     report = {"out": str(path), "picture": str(rows), "n": len(given)}
     figures = {}
     if clean is not None:
@@ -112,6 +116,19 @@ def restore(
             )
         say(f"PSNR {before:.2f} dB degraded, ", (f"{after:.2f} dB restored", "bold"), more, console=out)
     say(f"{len(given)} images: ", (str(path), "bold"), f", compared in {rows}", console=out)
+
+
+def _saved(target: Path, restored: Tensor) -> Path:
+    """All restored images in their order; in one picture the samples of an image stand in a row."""
+    from unstir.data import image_grid, save_samples
+    from unstir.data.picture import png_bytes
+    from unstir.train.storage import write_bytes
+
+    values, samples = restored.flatten(0, 1), restored.shape[1]
+    if target.suffix.lower() != ".png" or samples == 1:
+        return save_samples(target, values)
+    write_bytes(target.expanduser(), png_bytes(image_grid(values, columns=samples)))
+    return target.expanduser()
 
 
 def _by_bridge(
@@ -206,13 +223,14 @@ def _array(path: Path) -> Tensor:
 
 def _images(run: Run, source: str | None, n: int | None, shape: tuple[int, ...]) -> Tensor:
     """Clean images, or a bridge's degraded ones, uint8 of the run's shape."""
-    from unstir.cli.given import load_items
+    from unstir.cli.given import fitting, load_items
 
-    images = run.data()[1].values if source is None else load_items(source).values
+    data = run.data()[1] if source is None else load_items(source)
+    images = data.values
     if images.ndim != 4 or images.shape[1:] != tuple(shape):
         raise InputError(
             f"input {source or 'data'}: holds items of shape {tuple(images.shape[1:])}, "
-            f"and the run restores images of {shape}; give such ones"
+            f"and the run restores images of {shape}{fitting(source, data, shape) or '; give such ones'}"
         )
     if len(images) == 0:
         raise InputError("holdout=0: nothing was held out; give images with --input")

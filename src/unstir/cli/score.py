@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from unstir.scoring import Scores
 
 _NAMED = 8
+_USUAL = 1000
 _WIDEST = 60  # letters of a name that the figures stand behind
 
 
@@ -30,7 +31,8 @@ def score(
     ] = None,
     n: First = None,
     reference: Annotated[
-        str | None, typer.Option(help="Usual items to compare with; the run's held-out data without.")
+        str | None,
+        typer.Option(help="Usual items to compare with; without, held-out data of the run, up to 1,000."),
     ] = None,
     target: Annotated[
         Path | None,
@@ -45,6 +47,7 @@ def score(
     """Score how unusual items are for a run, against data it was not trained on."""
     from unstir.bars import items_bar
     from unstir.cli.given import given_items, open_run
+    from unstir.data.items import spaced
     from unstir.scoring import score as scored
 
     if target is not None:
@@ -52,7 +55,10 @@ def score(
     opened = open_run(run, device)
     if target is not None and target.suffix.lower() == ".png" and opened.info.kind != "image":
         raise InputError(f"out {target}: a picture is of images; give .csv or .npz")
-    usual = given_items(opened, reference, name="reference")
+    # Held-out data are in the order of the files, and so of the classes: a thousand are taken from all over.
+    usual = given_items(opened, reference, n if data is None else None, name="reference")
+    if data is not None and reference is None:
+        usual = usual.select(spaced(len(usual), _USUAL))
     items = None if data is None else given_items(opened, data, n)
     shown = usual if items is None else items
     with items_bar("scoring", len(usual) + (0 if items is None else len(items)), err) as watch:

@@ -1,23 +1,24 @@
-"""A picture of edits: given images and what became of them, in rows under headings."""
+"""A picture of images in rows under headings: given ones, and what became of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from unstir.errors import InputError
-from unstir.measure._picture import EDGE, FAINT, INK, PAPER, enlarged, save_png
+from unstir.measure._picture import EDGE, FAINT, INK, PAPER, enlarged
 
 _TILE, _LARGEST, _WIDTH, _WIDEST = 96, 192, 640, 2400
 _MARGIN, _GAP, _HEAD, _LINE = 28, 6, 44, 24
 _PIXELS = 64 * 2**20  # of the whole picture, at most
 
 
-def rows_picture(made: Tensor, title: str, columns: Sequence[str], rows: Sequence[str], path: Path) -> None:
-    """Draw images `(rows, columns, 1 or 3, height, width)`, uint8, as a PNG that is whole or absent.
+def picture_of_rows(
+    made: Tensor, title: str, columns: Sequence[str] = (), rows: Sequence[str] = ()
+) -> Image.Image:
+    """Draw images `(rows, columns, 1 or 3, height, width)`, uint8.
 
     Each is enlarged by a whole number to 96 pixels or more, and further, up to 192, where they are few.
 
@@ -26,7 +27,6 @@ def rows_picture(made: Tensor, title: str, columns: Sequence[str], rows: Sequenc
         title: over all.
         columns: a heading for each column, or for some of the first; '' for none.
         rows: likewise for each row, at its left.
-        path: where to write.
 
     Raises:
         InputError: a picture above 64 megapixels.
@@ -62,4 +62,4 @@ def rows_picture(made: Tensor, title: str, columns: Sequence[str], rows: Sequenc
             x = left + column * (broad + _GAP)
             pen.rectangle((x - 1, y - 1, x + broad, y + tall), outline=EDGE)
             canvas.paste(enlarged(made[row, column].cpu(), broad, tall), (x, y))
-    save_png(canvas, path)
+    return canvas
