@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_wine
-from tests.calling import printed
+from tests.calling import call, printed
 
 import unstir
 from unstir.data import load
@@ -44,6 +44,26 @@ def test_samples_are_written_by_name_and_measured_again(trained: Path, suffix: s
     assert set(found.categories[0] or ()) <= set(COLOURS)
     report: dict[str, Any] = json.loads(printed("evaluate", out, "--data", trained / "t.csv", "--json"))
     assert [column["measure"] for column in report["columns"]["columns"]] == ["TV", "KS", "TV"]
+
+
+def test_rows_without_a_number_are_left_out_and_counted(tmp_path: Path) -> None:
+    lines = write(tmp_path / "t.csv", n=130).read_text().splitlines()
+    lines[1:31] = [line.split(",")[0] + ",," + line.split(",")[2] for line in lines[1:31]]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    data, run = f"{tmp_path}/t.csv:missing=drop", tmp_path / "run"
+    line = f"passed over 30 of 130 rows of {tmp_path}/t.csv, without size (30)"
+    assert call("train", "--data", tmp_path / "t.csv", *SMALL, "--out", run).refusal.endswith(
+        f"give {data} to leave out such rows"
+    )
+    trained = call("train", "--data", data, "--process", "edm", *SMALL, "--out", run)
+    assert (trained.status, line in trained.err) == (0, True)
+    parts = unstir.load(run).data()
+    assert sum(map(len, parts)) == 100
+    assert parts[0].categories[0] == COLOURS  # what is missing there is a category still
+    few = ("-n", 20, "--steps", 2)
+    for verb in (("evaluate", run, "--data", data, *few), ("baseline", "--data", data, "-n", 20)):
+        said = call(*verb)
+        assert (said.status, line in said.err) == (0, True), said
 
 
 def test_a_run_is_evaluated_beside_baselines(trained: Path) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from unstir import physics
 from unstir.data import Dataset
 from unstir.data import load as load_data
+from unstir.data.asked import short_name
 from unstir.errors import InputError
 from unstir.physics import Process
 from unstir.run import Run, load
@@ -98,6 +99,6 @@ def _check_same(config: TrainConfig, values: dict[str, Any]) -> None:
 
 def new_run_path(config: TrainConfig, root: Path = Path("runs")) -> Path:
     """A folder under `root` that is not there yet, named after data and process."""
-    stem = f"{Path(config.data).stem}-{config.process}".replace(":", "-").replace("=", "").replace(",", "-")
+    stem = f"{short_name(config.data)}-{config.process}".replace(":", "-").replace("=", "").replace(",", "-")
     candidates = itertools.chain([stem], (f"{stem}-{i}" for i in itertools.count(2)))
     return next(root / name for name in candidates if not (root / name).exists())

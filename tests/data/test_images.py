@@ -1,3 +1,4 @@
+import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from unstir.data import decode
+from unstir.data import decode, load
 from unstir.data.decode import SUFFIXES
 from unstir.data.images import read_folder
 
@@ -213,9 +214,22 @@ def test_mixed_sizes(tmp_path: Path, paint: Paint, refused: Refused) -> None:
     message = refused(read_folder, tmp_path, "f")
     assert message == (
         f"{tmp_path} mixes images of 3 sizes: 4 of 4x3 (first a.png), 1 of 5x3 (first c/x.png), "
-        "1 of 4x4 (first z.png): resize or crop them to one size, or have it done: with :size=64 behind the "
-        "data's name each is cropped to a square and scaled"
+        f"1 of 4x4 (first z.png): give {tmp_path}:size=8, and each is cropped to a square and scaled; or "
+        "make them one size yourself"
     )
+
+
+@pytest.mark.parametrize(("least", "suggested"), [(5, 8), (28, 28), (30, 28), (33, 32), (900, 32)])
+def test_the_size_that_mixed_images_are_told_leads_on(
+    tmp_path: Path, paint: Paint, refused: Refused, least: int, suggested: int
+) -> None:
+    paint("my pictures/a.png", size=(1000, least))
+    paint("my pictures/b.jpg", size=(1000, 1000))
+    place = tmp_path / "my pictures"
+    told = re.search(r"give (.*), and each is cropped", refused(load, f"{place}/"))
+    assert told is not None
+    assert told[1] == f"{place}:size={suggested}"
+    assert load(told[1]).shape == (1, suggested, suggested)
 
 
 def test_a_turned_image_has_its_upright_size(tmp_path: Path, paint: Paint, refused: Refused) -> None:

@@ -13,6 +13,7 @@ import torch
 from pyarrow import parquet
 
 from unstir.data import load
+from unstir.data.asked import short_name
 from unstir.data.builtin import BUILTIN
 
 Refused = Callable[..., str]
@@ -149,6 +150,42 @@ def test_sizes_that_are_none(tmp_path: Path, paint: Paint, refused: Refused, siz
     assert "is no number of pixels from 1 to 4096; give one such as size=64" in refused(
         load, f"{tmp_path}/f:size={size}"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("my-pictures/:size=28", "my-pictures-size28"),
+        ("/a/b/t.csv:missing=drop", "t"),
+        ("~/photos", "photos"),
+        ("digits", "digits"),
+        ("/", "data"),
+    ],
+)
+def test_what_is_made_of_data_is_called_by_their_place(name: str, short: str) -> None:
+    assert short_name(name) == short
+
+
+def test_here_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "moons").mkdir()
+    monkeypatch.chdir(tmp_path / "moons")
+    assert short_name(".") == "moons"
+
+
+def test_missing_is_for_tables(tmp_path: Path, paint: Paint, refused: Refused) -> None:
+    paint("f/a.png")
+    np.save(tmp_path / "x.npy", np.ones((3, 2), dtype=np.float32))
+    with zipfile.ZipFile(tmp_path / "f.zip", "w") as archive:
+        archive.write(tmp_path / "f" / "a.png", "a.png")
+    images = pa.table({"image": [{"bytes": (tmp_path / "f" / "a.png").read_bytes(), "path": "a.png"}]})
+    parquet.write_table(images, tmp_path / "f.parquet")
+    for name in ("f", "f.zip", "x.npy", "f.parquet"):
+        assert "is for tables" in refused(load, f"{tmp_path}/{name}:missing=drop"), name
+    assert "is for tables" in refused(load, "digits:missing=drop")
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    for value in ("", "mean", "drop "):
+        told = refused(load, f"{tmp_path}/t.csv:missing={value}")
+        assert told.endswith(f"missing={value} is not known; give missing=drop")
 
 
 def test_a_size_is_for_images_in_files(tmp_path: Path, refused: Refused) -> None:

@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from pyarrow import parquet
+from pyarrow import feather, parquet
 
+from unstir.data import load
 from unstir.data.dataset import Dataset
 from unstir.data.tables import csv_bytes, parquet_bytes, read_csv, read_parquet
 
@@ -75,10 +76,10 @@ def test_many_rows_and_long_ones(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("a,b\n1,2\n3,four\n", "row 2 (line 3), column 'b': 'four' is no number: mend it"),
-        ("a,b\n\n1,2\n\n3,\n", "row 2 (line 5), column 'b' has no value: fill it, or leave out the row"),
-        ("a,b\nx,nan\ny,\n", "row 1 (line 2), column 'b': 'nan' is not finite"),
-        ("a,b\n1,nan\n", "row 1 (line 2), column 'b': 'nan' is not finite"),
-        ("a,b\n1,2\n1,NA\n", "row 2 (line 3), column 'b': 'NA' is no number"),
+        ("a,b\n\n1,2\n\n3,\n", "row 2 (line 5), column 'b' has no value: fill it, leave out the column"),
+        ("a,b\nx,nan\ny,\n", "row 1 (line 2), column 'b' holds 'nan', which is no value"),
+        ("a,b\n1,nan\n", "row 1 (line 2), column 'b' holds 'nan', which is no value"),
+        ("a,b\n1,2\n1,NA\n", "row 2 (line 3), column 'b' holds 'NA', which is no value"),
         ("a,b\n-inf,1\n", "column 'a': '-inf' is not finite"),
         ("a,b\n1,1e999\n", "column 'b': '1e999' is not finite"),
         ("a,b\n1,1e39\n", "holds 1e+39 in row 1, column 'b': 1 value is not finite"),
@@ -133,7 +134,7 @@ def test_parquet_of_every_kind_of_number(tmp_path: Path) -> None:
         ({"a": pa.array([0], pa.timestamp("s"))}, "'timestamp[ms]', '1970-01-01 00:00:00' in row 1"),
         ({"a": [[1.0, 2.0]]}, "column 'a' holds 'list<"),
         ({"a": [1, 2, None, None]}, "row 3, column 'a' has no value, and 2 in all have none"),
-        ({"a": [1.0, float("nan")]}, "holds nan in row 2, column 'a'"),
+        ({"a": [1.0, float("nan")]}, "row 2, column 'a' has no value, and 1 in all"),
         ({"a": pa.array([], pa.float64())}, "holds 1 columns and no rows"),
         ({}, "holds 0 columns"),
         ({"a": [1.0], "__index_level_0__": [7]}, "column 2 has no name, as pandas' row numbers"),
@@ -258,3 +259,70 @@ def test_round_trips_lose_no_bit(
     dataset = read(path, "t")
     assert np.array_equal(dataset.values.numpy().view(np.uint32), values.view(np.uint32))
     assert dataset.columns == ("a", "b, c", "7")
+
+
+CELLS = {
+    "age": "22,,38,NA,54,nan",
+    "fare": "7.25,8.05,,9,51.8625,30",
+    "cabin": "C85,,E46,,B28,C1",
+    "sex": "f,m,f,m,f,m",
+}
+
+
+def people(tmp_path: Path) -> Path:
+    """Six people, of whom four lack a number and one more a cabin."""
+    columns = [text.split(",") for text in CELLS.values()]
+    rows = [",".join(CELLS), *(",".join(row) for row in zip(*columns, strict=True))]
+    path = tmp_path / "people.csv"
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def test_rows_without_a_number_are_left_out_where_that_is_asked(tmp_path: Path, refused: Refused) -> None:
+    path = people(tmp_path)
+    mend = f"give {path}:missing=drop to leave out such rows"
+    assert mend in refused(load, path)
+    data = load(f"{path}:missing=drop")
+    np.testing.assert_array_equal(data.values[:, :2], np.float32([[22, 7.25], [54, 51.8625]]))
+    # Of the rows that are left: the first two cabins of the alphabet, and one sex.
+    assert data.categories == (None, None, ("B28", "C85"), ("f",))
+    assert data.values[:, 2:].tolist() == [[1, 0], [0, 0]]
+    assert data.skipped == (f"4 of 6 rows of {path}, without age (3), fare (1)",)
+
+
+def test_parquet_and_feather_lack_the_same(tmp_path: Path, refused: Refused) -> None:
+    age, fare = [22, None, 38, None, 54, None], [7.25, 8.05, float("nan"), 9.0, 51.8625, 30.0]
+    cabin = [text or None for text in CELLS["cabin"].split(",")]
+    table = pa.table({"age": age, "fare": fare, "cabin": cabin, "sex": CELLS["sex"].split(",")})
+    wanted = load(f"{people(tmp_path)}:missing=drop")
+    parquet.write_table(table, tmp_path / "p.parquet")
+    feather.write_feather(table, tmp_path / "p.feather")
+    for name in ("p.parquet", "p.feather"):
+        path = tmp_path / name
+        assert "row 2, column 'age' has no value, and 3 in all have none" in refused(load, path)
+        data = load(f"{path}:missing=drop")
+        np.testing.assert_array_equal(data.values, wanted.values)
+        assert data.categories == wanted.categories
+        assert data.skipped == (f"4 of 6 rows of {path}, without age (3), fare (1)",)
+
+
+def test_whole_tables_are_as_they_were(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a,b\n1,x\n2,\n")
+    data = load(f"{tmp_path}/a.csv:missing=drop")
+    assert (len(data), data.skipped) == (2, ())  # an empty cell of text is a category
+    (tmp_path / "b.csv").write_text("a,b\n1,2\n2,3\n")
+    assert (len(load(f"{tmp_path}/b.csv:missing=drop")), data.skipped) == (2, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a,b\n1,\n,2\n", "no row has all its numbers; missing are a (1), b (1): leave such columns out"),
+        ("a,b\n1,\n2,inf\n", "row 2 (line 3), column 'b': 'inf' is not finite"),
+        ("a,b\n1,\n2,x\n3,4\n", "row 2 (line 3), column 'b': 'x' is no number"),
+        ("a,b\n,\n,\n", "column 'a' has no values at all"),
+    ],
+)
+def test_what_is_wrong_stays_wrong(tmp_path: Path, refused: Refused, text: str, words: str) -> None:
+    (tmp_path / "a.csv").write_text(text)
+    assert words in refused(load, f"{tmp_path}/a.csv:missing=drop")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unstir.cli.console import err, out, print_json, say
+from unstir.cli.console import err, out, print_json, say, say_skipped
 from unstir.cli.options import Json
 from unstir.cli.tables import FEWEST, print_baselines
 from unstir.errors import InputError
@@ -39,7 +39,9 @@ def baseline(
     names = law_names(model)
     if holdout == 0:
         raise InputError("holdout=0: nothing is held out to compare with; give a share such as 0.2")
-    train, heldout = load_data(data).split(holdout, seed)
+    given = load_data(data)
+    say_skipped(given)
+    train, heldout = given.split(holdout, seed)
     mixed = Columns.fit(train) if train.categories else None
     targets = {} if target is None else {name: _target(target, name, len(names)) for name in names}
     for path in targets.values():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unstir.cli.console import err, out, print_json, say
+from unstir.cli.console import err, out, print_json, say, say_skipped
 from unstir.cli.options import Categorical, Json, LabelColumn, mapping, names_in
 from unstir.errors import InputError
 
@@ -85,6 +85,7 @@ def compare(
             data, names, minutes=minutes, steps=steps, seed=seed, samples=n, draws=draws,
             evaluations=_numbers(evaluations), features=features, holdout=holdout, **given,
         )  # fmt: skip
+    say_skipped(train)
     devices = find_devices(device)
     target = folder or _new_folder(plan)
     say(
@@ -184,8 +185,9 @@ def _kept(folder: Path, given: Sequence[str]) -> tuple[Plan, Dataset, Dataset]:
 def _new_folder(plan: Plan) -> Path:
     """A folder under runs/ that is new, or holds this very comparison."""
     from unstir.compare.plan import keep_plan
+    from unstir.data.asked import short_name
 
-    stem = f"compare-{Path(plan.data).stem}".replace(":size=", "-size")
+    stem = f"compare-{short_name(plan.data)}"
     for number in itertools.count(1):
         path = Path("runs") / (stem if number == 1 else f"{stem}-{number}")
         with contextlib.suppress(InputError):

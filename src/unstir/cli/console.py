@@ -12,6 +12,7 @@ from rich.text import Text
 from unstir.errors import FollowedError, InputError
 
 if TYPE_CHECKING:
+    from unstir.data import Dataset
     from unstir.run import Run
 
 # Of the processes of a launch the first alone speaks.
@@ -44,6 +45,12 @@ def say_passed_over(run: Run) -> None:
     """Name the checkpoints that did not verify."""
     for passed in run.passed_over:
         say(f"passed over {passed}; using step {run.step}")
+
+
+def say_skipped(data: Dataset) -> None:
+    """Name what was passed over among data: files, or rows."""
+    for passed in data.skipped:
+        say(f"passed over {passed}")
 
 
 def print_json(value: object) -> None:

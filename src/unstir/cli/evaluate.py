@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unstir.cli.console import err, out, print_json, say, say_passed_over
+from unstir.cli.console import err, out, print_json, say, say_passed_over, say_skipped
 from unstir.cli.options import Guidance, Guide, HoldoutOfData, Json, Seed, SolverName, Steps
 from unstir.cli.tables import FEWEST, print_baselines, print_classes, print_evaluation
 from unstir.errors import InputError
@@ -134,6 +134,7 @@ def _reference(samples: Path, run: Run | None, data: str | None, holdout: float)
 
     if data is not None:
         given = load_data(data)
+        say_skipped(given)
         if run is not None:
             given = recoded(as_read(given, run.config), run.info.columns, run.info.categories)
         train, heldout = given.split(holdout, run.config.seed if run else 0)

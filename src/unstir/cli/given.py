@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from unstir.cli.console import say_passed_over
+from unstir.cli.console import say_passed_over, say_skipped
 from unstir.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,9 +37,13 @@ def untrained_field(exact: str | None, local: str | None, process: str | None, d
     from unstir.train import TrainConfig
 
     process = process or str(TrainConfig.model_fields["process"].default)
-    if exact is not None:
-        return untrained.exact(process, exact, device=device)
-    return untrained.local(process, local, device=device)
+    field = (
+        untrained.local(process, local, device=device)
+        if exact is None
+        else untrained.exact(process, exact, device=device)
+    )
+    say_skipped(field.data)
+    return field
 
 
 def given_items(
@@ -70,9 +74,9 @@ def given_items(
 def fitting(source: str | None, data: Dataset, shape: tuple[int, ...]) -> str:
     """How images in files of their own come to another shape; empty for what cannot be scaled."""
     from unstir.data.arrow import SUFFIXES
-    from unstir.data.load import sized
+    from unstir.data.asked import asked
 
-    place = sized(str(source))[0]
+    place = asked(str(source)).place
     square = len(shape) == 3 and shape[-1] == shape[-2]
     loose = bool(data.files) or (data.kind == "image" and place.lower().endswith(SUFFIXES))
     return f"; {place}:size={shape[-1]} crops and scales them" if square and loose else ""
@@ -94,16 +98,19 @@ def load_items(source: str) -> Dataset:
         InputError: as `unstir.data.load`.
     """
     from unstir.data import load
+    from unstir.data.asked import asked
     from unstir.data.decode import SUFFIXES
-    from unstir.data.load import sized
 
-    place, size = sized(source)
-    path = Path(place).expanduser()
+    wish = asked(source)
+    path, size = Path(wish.place).expanduser(), wish.size
     if path.suffix.lower() in SUFFIXES and path.is_file():
+        wish.check_no_drop(source)
         with tempfile.TemporaryDirectory() as folder:  # data are read by the folder
             shutil.copy(path, folder)
             return load(folder if size is None else f"{folder}:size={size}")
-    return load(source)
+    data = load(source)
+    say_skipped(data)
+    return data
 
 
 def as_seen(run: Run | Untrained, data: Dataset) -> Dataset:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from unstir.cli.console import err, out, print_json, say
+from unstir.cli.console import err, out, print_json, say, say_skipped
 from unstir.cli.tables import FEWEST, print_evaluation
 from unstir.errors import InputError
 
@@ -102,8 +102,7 @@ def train_through(session: Session, *, as_json: bool) -> None:
 def _announce(session: Session) -> None:
     config, trainer = session.config, session.trainer
     parameters = sum(p.numel() for p in trainer.field.parameters())
-    for passed in session.train.skipped:
-        say(f"passed over {passed}")
+    say_skipped(session.train)
     budget = f"{config.minutes:g} min" if config.minutes else f"{config.steps} steps"
     say(
         (config.process, "bold"),

@@ -29,6 +29,7 @@ from unstir.data.wording import counted, listed, reason, shown
 from unstir.errors import InputError
 
 NAMED = 20  # how many bad images a message names
+_FIRST = 32  # pixels of a first model's images
 
 _THREADED = 2**15
 _MOST_THREADS = 16
@@ -136,6 +137,12 @@ def _cores() -> int:
     return min(_MOST_THREADS, len(usable(0)) if usable else os.cpu_count() or 1)
 
 
+def _suggested(sizes: Iterable[Size]) -> int:
+    """A size to begin with: what a processor learns in minutes, and no larger than the smallest image."""
+    least = min(side for size in sizes for side in size)
+    return _FIRST if least >= _FIRST else max(8, least // 4 * 4)
+
+
 class _Canvas:
     """The array that is being filled, and what was wrong.
 
@@ -214,6 +221,6 @@ class _Canvas:
             more = f" and {len(self._sizes) - 4} more" if len(self._sizes) > 4 else ""
             raise InputError(
                 f"{what} mixes images of {len(self._sizes)} sizes: {', '.join(kinds)}{more}: "
-                "resize or crop them to one size, or have it done: with :size=64 behind the data's name "
-                "each is cropped to a square and scaled"
+                f"give {what}:size={_suggested(self._sizes)}, and each is cropped to a square and scaled; or "
+                "make them one size yourself"
             )

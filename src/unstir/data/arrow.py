@@ -66,6 +66,8 @@ def read_tables(
     skip_bad: bool = False,
     size: int | None = None,
     features: Features | None = None,
+    *,
+    drop: bool = False,
 ) -> Dataset:
     """The images, or the numbers, of the files of one table.
 
@@ -76,6 +78,7 @@ def read_tables(
         skip_bad: pass over images that cannot be read, and name them in `Dataset.skipped`.
         size: as in `read_album`.
         features: what a file beside them says of the columns, where their own metadata say nothing.
+        drop: leave out the rows of a table of numbers that lack one.
 
     Raises:
         InputError: damaged or growing beyond reason; columns that differ; none with images and one that is no
@@ -96,7 +99,9 @@ def read_tables(
                 raise InputError(
                     f"size={size}: is for images, and {what} is a table of numbers; leave it out"
                 )
-            return _numbers(paths, what, name)
+            return _numbers(paths, what, name, drop)
+        if drop:
+            raise InputError(f"missing=drop: is for tables of numbers, and {what} holds images; leave it out")
         marks = _Marks(columns, what)
         for path in paths:
             if _is_parquet(path):
@@ -120,16 +125,16 @@ def read_tables(
         raise InputError(f"{what} is damaged ({reason(error)}): copy or write it again") from error
 
 
-def _numbers(paths: Sequence[Path], what: str, name: str) -> Dataset:
+def _numbers(paths: Sequence[Path], what: str, name: str, drop: bool) -> Dataset:
     import pyarrow as pa
 
     if len(paths) == 1 and _is_parquet(paths[0]):
-        return read_parquet(paths[0], name)
+        return read_parquet(paths[0], name, drop)
     for path in paths:
         if _is_parquet(path):
             _check_parquet(path)
     batches = [batch for path in paths for batch in _batches(path, None)]
-    return from_arrow(pa.Table.from_batches(batches, schema=_schema(paths[0])), name, what)
+    return from_arrow(pa.Table.from_batches(batches, schema=_schema(paths[0])), name, what, drop)
 
 
 def _columns(schema: Any, beside: Features | None, what: str) -> _Columns | None:  # noqa: ANN401

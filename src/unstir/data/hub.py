@@ -38,8 +38,17 @@ def is_saved(folder: Path) -> bool:
     return (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
 
 
-def read_saved(folder: Path, name: str, skip_bad: bool = False, size: int | None = None) -> Dataset:
+def read_saved(
+    folder: Path, name: str, skip_bad: bool = False, size: int | None = None, *, drop: bool = False
+) -> Dataset:
     """The data set in a folder that `save_to_disk` wrote; of several parts, `train`.
+
+    Args:
+        folder: it.
+        name: the data set's name.
+        skip_bad: as in `read_tables`.
+        size: as in `read_tables`.
+        drop: as in `read_tables`.
 
     Raises:
         InputError: no such part, files missing or of an old format; and as `read_tables`.
@@ -67,11 +76,18 @@ def read_saved(folder: Path, name: str, skip_bad: bool = False, size: int | None
         raise InputError(f"{shown(gone)} is not there, and state.json names it: copy the whole folder")
     about = folder / "dataset_info.json"
     features = _json(about).get("features") if about.is_file() else None
-    return read_tables(paths, what, name, skip_bad, size, features if isinstance(features, dict) else None)
+    known = features if isinstance(features, dict) else None
+    return read_tables(paths, what, name, skip_bad, size, known, drop=drop)
 
 
 def read_tables_in(
-    folder: Path, files: Sequence[Parts], name: str, skip_bad: bool = False, size: int | None = None
+    folder: Path,
+    files: Sequence[Parts],
+    name: str,
+    skip_bad: bool = False,
+    size: int | None = None,
+    *,
+    drop: bool = False,
 ) -> Dataset:
     """The part `train` among files of tables in a folder, or the only part.
 
@@ -81,6 +97,7 @@ def read_tables_in(
         name: the data set's name.
         skip_bad: as in `read_tables`.
         size: as in `read_tables`.
+        drop: as in `read_tables`.
 
     Raises:
         InputError: several sets, or several parts and none `train`; and as `read_tables`.
@@ -100,7 +117,7 @@ def read_tables_in(
             f"{what} holds the parts {found}, and none is train: give one file, or a folder of some"
         )
     paths = [folder.joinpath(*file) for file in groups[sets[0], chosen]]
-    return read_tables(paths, what if len(paths) > 1 else shown(paths[0]), name, skip_bad, size)
+    return read_tables(paths, what if len(paths) > 1 else shown(paths[0]), name, skip_bad, size, drop=drop)
 
 
 def is_table(file: Parts) -> bool:

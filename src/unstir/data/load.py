@@ -9,14 +9,14 @@ folder of images           `images.py`
 .txt                       `text.py`, one item a line
 idx, plain or .gz          `idx.py`
 
-`photos:size=64`, of any place with images, crops and scales each to 64 x 64 pixels.
+`photos:size=64`, of any place with images, crops and scales each to 64 x 64 pixels; of any table
+`people.csv:missing=drop` leaves out the rows that lack a number (`asked.py`).
 """
 
 from __future__ import annotations
 
 import difflib
 import os
-import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +29,7 @@ from unstir.data.archives import TAR_SUFFIXES, expand, read_tars, read_zip
 from unstir.data.arrays import from_array, from_tensor
 from unstir.data.arrow import SUFFIXES as TABLE_SUFFIXES
 from unstir.data.arrow import read_tables
+from unstir.data.asked import Asked, asked
 from unstir.data.builtin import BUILTIN, make
 from unstir.data.dataset import Dataset
 from unstir.data.decode import SUFFIXES
@@ -51,17 +52,14 @@ READABLE = (
 
 Source = str | os.PathLike[str] | np.ndarray[Any, Any] | Tensor | Dataset
 
-_Reader = Callable[[Path, str, bool, int | None], Dataset]
-
-_LARGEST_SQUARE = 4096
+_Reader = Callable[[Path, str, bool, Asked], Dataset]
 
 
 def _plain(read: Callable[[Path, str], Dataset]) -> _Reader:
-    """A reader of one array, in which there is nothing to pass over, or to scale."""
+    """A reader of one array, in which there is nothing to pass over, to scale or to drop."""
 
-    def plain(path: Path, name: str, skip_bad: bool, size: int | None) -> Dataset:
-        if size is not None:
-            raise InputError(f"data {shown(name)}: size is for images in files of their own; leave it out")
+    def plain(path: Path, name: str, skip_bad: bool, wish: Asked) -> Dataset:
+        wish.check_none(name)
         return read(path, name)
 
     return plain
@@ -71,20 +69,31 @@ def _npy(path: Path, name: str) -> Dataset:
     return read_mapped(path, name) if is_large(path.stat().st_size) else read_npy(path, name)
 
 
-def _tar(path: Path, name: str, skip_bad: bool, size: int | None) -> Dataset:
-    return read_tars([path], shown(path), name, skip_bad, size)
+def _csv(path: Path, name: str, skip_bad: bool, wish: Asked) -> Dataset:
+    Asked(wish.place, wish.size).check_none(name)
+    return read_csv(path, name, wish.drop)
 
 
-def _table(path: Path, name: str, skip_bad: bool, size: int | None) -> Dataset:
-    return read_tables([path], shown(path), name, skip_bad, size)
+def _zip(path: Path, name: str, skip_bad: bool, wish: Asked) -> Dataset:
+    wish.check_no_drop(name)
+    return read_zip(path, name, skip_bad, wish.size)
+
+
+def _tar(path: Path, name: str, skip_bad: bool, wish: Asked) -> Dataset:
+    wish.check_no_drop(name)
+    return read_tars([path], shown(path), name, skip_bad, wish.size)
+
+
+def _table(path: Path, name: str, skip_bad: bool, wish: Asked) -> Dataset:
+    return read_tables([path], shown(path), name, skip_bad, wish.size, drop=wish.drop)
 
 
 _READERS: dict[str, _Reader] = {
     ".npz": _plain(read_npz),
     ".npy": _plain(_npy),
-    ".csv": _plain(read_csv),
+    ".csv": _csv,
     ".txt": _plain(read_text),
-    ".zip": read_zip,
+    ".zip": _zip,
     **dict.fromkeys(TAR_SUFFIXES, _tar),
     **dict.fromkeys(TABLE_SUFFIXES, _table),
 }
@@ -96,7 +105,9 @@ def load(source: Source, *, skip_bad: bool = False) -> Dataset:
     Args:
         source: a built-in name (`BUILTIN`), a path, a numpy array, a tensor, or a `Dataset`, which comes back
             as it is. Arrays and tensors are copied; shape and dtype tell images from tables (`arrays.py`).
-            Behind a path of images, `:size=64` has each cropped at its centre to a square, and scaled.
+            Behind a path of images, `:size=64` has each cropped at its centre to a square, and scaled;
+            behind one of a table, `:missing=drop` leaves out the rows that lack a number and says so in
+            `Dataset.skipped`.
         skip_bad: in a folder, an archive or a table of images, pass over those that cannot be read and name
             them in `Dataset.skipped`.
 
@@ -126,23 +137,21 @@ def load(source: Source, *, skip_bad: bool = False) -> Dataset:
 
 def _read(source: str | os.PathLike[str], skip_bad: bool) -> Dataset:
     name = os.fsdecode(source)
-    place, size = sized(name)
-    path = Path(os.path.expanduser(place))
+    wish = asked(name)
+    place, path = wish.place, Path(os.path.expanduser(wish.place))
     try:
         mode = path.stat().st_mode if place.strip() else 0
     except FileNotFoundError as error:
         several = expand(str(path))
         if len(several) > 1 or several != [str(path)]:
-            return _read_shards(several, name, skip_bad, size)
+            return _read_shards(several, name, skip_bad, wish)
         if place in BUILTIN:
-            raise InputError(
-                f"data {shown(name)}: size is for images in files of their own; leave it out"
-            ) from error
+            wish.check_none(name)
         raise _missing(name) from error
     except (OSError, ValueError) as error:
         raise InputError(f"data {shown(name)} cannot be read ({reason(error)}): check the path") from error
     if stat.S_ISDIR(mode):
-        return _read_folder(path, name, skip_bad, size)
+        return _read_folder(path, name, skip_bad, wish)
     if not stat.S_ISREG(mode):
         raise InputError(f"data {shown(name)} is neither a file nor a folder: give {READABLE}")
     suffix = path.suffix.lower()
@@ -153,31 +162,13 @@ def _read(source: str | os.PathLike[str], skip_bad: bool) -> Dataset:
     if reader is None:
         kind = f"is of a kind {suffix!r} that" if suffix else "has no ending, and"
         raise InputError(f"data {shown(name)} {kind} cannot be read: give {READABLE}")
-    return reader(path, name, skip_bad, size)
+    return reader(path, name, skip_bad, wish)
 
 
-def sized(name: str) -> tuple[str, int | None]:
-    """`photos:size=64` as the path and the number, and any other name as it is.
-
-    Raises:
-        InputError: a size that is no number, or beyond reason.
-    """
-    found = re.fullmatch(r"(.+):size=([^:/\\]*)", name, re.DOTALL)
-    if found is None or os.path.exists(os.path.expanduser(name)):
-        return name, None
-    size = int(found[2]) if re.fullmatch(r"[0-9]{1,9}", found[2]) else 0
-    if not 1 <= size <= _LARGEST_SQUARE:
-        raise InputError(
-            f"data {shown(name)}: size={found[2]} is no number of pixels from 1 to {_LARGEST_SQUARE}; "
-            "give one such as size=64"
-        )
-    return found[1], size
-
-
-def _read_folder(folder: Path, name: str, skip_bad: bool, size: int | None) -> Dataset:
+def _read_folder(folder: Path, name: str, skip_bad: bool, wish: Asked) -> Dataset:
     """A folder is of images, of shards or of tables; one that holds several of these is refused."""
     if is_saved(folder):
-        return read_saved(folder, name, skip_bad, size)
+        return read_saved(folder, name, skip_bad, wish.size, drop=wish.drop)
     found = find_files(folder)
     tars = [item for item in found.others if item[-1].lower().endswith(TAR_SUFFIXES)]
     tables = [item for item in found.others if is_table(item)]
@@ -188,14 +179,16 @@ def _read_folder(folder: Path, name: str, skip_bad: bool, size: int | None) -> D
             "give the folder, or the file, of one of them"
         )
     if tables:
-        return read_tables_in(folder, tables, name, skip_bad, size)
+        return read_tables_in(folder, tables, name, skip_bad, wish.size, drop=wish.drop)
+    wish.check_no_drop(name)
     if tars:
         paths = [folder.joinpath(*item) for item in sorted(tars, key=path_key)]
-        return read_tars(paths, shown(folder), name, skip_bad, size)
-    return read_folder(folder, name, skip_bad, size)
+        return read_tars(paths, shown(folder), name, skip_bad, wish.size)
+    return read_folder(folder, name, skip_bad, wish.size)
 
 
-def _read_shards(files: list[str], name: str, skip_bad: bool, size: int | None) -> Dataset:
+def _read_shards(files: list[str], name: str, skip_bad: bool, wish: Asked) -> Dataset:
+    wish.check_no_drop(name)
     paths = [Path(file) for file in files]
     missing = [path for path in paths if not path.is_file()]
     if missing:
@@ -206,7 +199,7 @@ def _read_shards(files: list[str], name: str, skip_bad: bool, size: int | None) 
     other = next((path for path in paths if not path.name.lower().endswith(TAR_SUFFIXES)), None)
     if other is not None:
         raise InputError(f"data {shown(name)}: {shown(other)} is no .tar file: give shards, or one file")
-    return read_tars(paths, shown(name), name, skip_bad, size)
+    return read_tars(paths, shown(name), name, skip_bad, wish.size)
 
 
 def _missing(name: str) -> InputError:

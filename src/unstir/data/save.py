@@ -27,9 +27,9 @@ import torch
 from torch import Tensor
 
 from unstir.data.categories import Names
+from unstir.data.csv_lines import check_names
 from unstir.data.dataset import Dataset, Kind
 from unstir.data.formats import Format, format_of
-from unstir.data.tables import check_names
 from unstir.data.target import check_target
 from unstir.data.whole import write_whole
 from unstir.errors import InputError

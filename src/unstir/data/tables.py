@@ -3,35 +3,40 @@
 A .csv has commas, a decimal point and UTF-8; its first line names the columns, unless every cell of it is a
 bare number (a quoted number is a name). Rows count from 1 after the header. A column holds finite numbers in
 every cell, or text that is no number in every cell but the empty ones: then it is one of categories, see
-`categories.py`. Text and booleans are categories, numbers never.
+`categories.py`. Text and booleans are categories, numbers never. Rows that lack a number are refused, or left
+out where that is asked for (`missing.py`).
 """
 
 from __future__ import annotations
 
-import csv
 import io
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from unstir.data.arrays import Array, from_array
 from unstir.data.categories import FLAGS, Names, from_texts, to_texts
+from unstir.data.csv_lines import blame, check_names, head, number
 from unstir.data.dataset import Dataset
 from unstir.data.limits import check_expansion, check_memory
+from unstir.data.missing import mend_of, missing_cells, whole_rows
 from unstir.data.wording import quoted, reason, shown
 from unstir.errors import InputError
 
-LONGEST_LINE = 2**24
 
-
-def read_csv(path: Path, name: str) -> Dataset:
+def read_csv(path: Path, name: str, drop: bool = False) -> Dataset:
     """The table of a .csv file.
+
+    Args:
+        path: the file.
+        name: the data set's name.
+        drop: leave out the rows that lack a number, and say so in `Dataset.skipped`.
 
     Raises:
         InputError: empty, ragged or not UTF-8; columns without a name or of the same name; in a column of
@@ -44,7 +49,7 @@ def read_csv(path: Path, name: str) -> Dataset:
     try:
         check_memory(what, path.stat().st_size)
         with path.open(encoding="utf-8-sig") as stream:
-            first, columns, skip = _head(stream, what)
+            first, columns, skip = head(stream, what)
         try:
             table = _arrow_csv(path, columns, skip, len(first), pa.float64())
             numbers = _stack([column.to_numpy() for column in table.columns], what)
@@ -52,17 +57,22 @@ def read_csv(path: Path, name: str) -> Dataset:
             numbers = np.full((1, 1), np.nan)
         if not np.isfinite(numbers).all():
             table = _arrow_csv(path, columns, skip, len(first), pa.string())
-            return _mixed(table, path, name)
+            return _mixed(table, path, name, drop)
     except InputError:
         raise
     except (pa.ArrowException, OSError, UnicodeError, MemoryError) as error:
-        _blame(path)
+        blame(path)
         raise InputError(f"{what} is no .csv table ({reason(error)}): give UTF-8 with commas") from error
     return from_array(numbers, name, what=what, columns=columns)
 
 
-def read_parquet(path: Path, name: str) -> Dataset:
+def read_parquet(path: Path, name: str, drop: bool = False) -> Dataset:
     """The table of a .parquet file.
+
+    Args:
+        path: the file.
+        name: the data set's name.
+        drop: as in `read_csv`.
 
     Raises:
         InputError: damaged, growing beyond reason, a column of neither numbers nor categories, a number
@@ -86,15 +96,15 @@ def read_parquet(path: Path, name: str) -> Dataset:
             check_expansion(what, path.stat().st_size, needed, "write the table as .npy")
             check_memory(what, needed)
             table = file.read()
-        return from_arrow(table, name, what)
+        return from_arrow(table, name, what, drop)
     except InputError:
         raise
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         raise InputError(f"{what} is no whole .parquet file ({reason(error)}): write it again") from error
 
 
-def from_arrow(table: Any, name: str, what: str) -> Dataset:  # noqa: ANN401  pyarrow has no types
-    """The data set of a `pyarrow.Table`.
+def from_arrow(table: Any, name: str, what: str, drop: bool = False) -> Dataset:  # noqa: ANN401  pyarrow has no types
+    """The data set of a `pyarrow.Table`; `drop` as in `read_csv`.
 
     Raises:
         InputError: a column of neither numbers nor categories, a number missing or not finite, no rows.
@@ -103,29 +113,15 @@ def from_arrow(table: Any, name: str, what: str) -> Dataset:  # noqa: ANN401  py
     for field in table.schema:
         _check_type(field, partial(next, iter(table.column(field.name)), None), what)
     check_memory(what, 8 * table.num_rows * table.num_columns)
+    skipped: tuple[str, ...] = ()
+    if drop:
+        pairs = zip(table.column_names, table.columns, strict=True)
+        table, skipped = _dropped(table, {k: missing_cells(v) for k, v in pairs if _is_number(v.type)}, what)
     pairs = zip(table.column_names, table.columns, strict=True)
     found = [_column(column, key, what) for key, column in pairs]
     numbers = _stack([column for column, _ in found], what)
     dataset = from_array(numbers, name, what=what, columns=table.column_names)
-    return _named(dataset, [names for _, names in found])
-
-
-def check_names(columns: Sequence[str], what: str) -> None:
-    """Refuse column names that are missing, repeated, or pandas' row numbers.
-
-    Raises:
-        InputError: one of these.
-    """
-    seen: set[str] = set()
-    for i, column in enumerate(columns):
-        if not column.strip() or column.startswith("__index_level_"):
-            raise InputError(
-                f"{what}: column {i + 1} has no name, as pandas' row numbers have none: name it, or write "
-                "the table with index=False"
-            )
-        if column in seen:
-            raise InputError(f"{what} has two columns {quoted(column)}: give each its own name")
-        seen.add(column)
+    return replace(_named(dataset, [names for _, names in found]), skipped=skipped)
 
 
 def csv_bytes(values: Array, columns: Sequence[str], categories: Sequence[Names] = ()) -> bytes:
@@ -166,16 +162,26 @@ def _arrow_csv(path: Path, columns: Sequence[str], skip: int, line: int, kind: A
     )
 
 
-def _mixed(table: Any, path: Path, name: str) -> Dataset:  # noqa: ANN401
+def _mixed(table: Any, path: Path, name: str, drop: bool) -> Dataset:  # noqa: ANN401
     """The data set of cells that are not all numbers: each column is one kind throughout."""
+    import pyarrow as pa
     from pyarrow import compute
 
     what, found = shown(path), list[tuple[Array, Names]]()
-    texts = [compute.utf8_trim_whitespace(column) for column in table.columns]
-    numbers = [_parsed(column) for column in texts]
-    if not all(column is None or np.isfinite(column).all() for column in numbers):
-        _blame(path, {key for key, column in zip(table.column_names, numbers, strict=True) if column is None})
-    for key, column, parsed in zip(table.column_names, texts, numbers, strict=True):
+    skipped: tuple[str, ...] = ()
+    table = pa.table([compute.utf8_trim_whitespace(column) for column in table.columns], table.column_names)
+    numbers = [_parsed(column) for column in table.columns]
+    keys = [key for key, column in zip(table.column_names, numbers, strict=True) if column is not None]
+    gone = {key: missing_cells(table[key]) for key in keys} if drop else {}
+    if not all(
+        column is None or (np.isfinite(column) | gone.get(key, False)).all()
+        for key, column in zip(table.column_names, numbers, strict=True)
+    ):
+        blame(path, set(table.column_names) - set(keys), drop)
+    if drop:
+        table, skipped = _dropped(table, gone, what)
+        numbers = [None if key not in gone else _parsed(table[key]) for key in table.column_names]
+    for key, column, parsed in zip(table.column_names, table.columns, numbers, strict=True):
         if parsed is not None:
             found.append((parsed, None))
             continue
@@ -189,7 +195,17 @@ def _mixed(table: Any, path: Path, name: str) -> Dataset:  # noqa: ANN401
     dataset = from_array(
         _stack([column for column, _ in found], what), name, what=what, columns=table.column_names
     )
-    return _named(dataset, [names for _, names in found])
+    return replace(_named(dataset, [names for _, names in found]), skipped=skipped)
+
+
+def _dropped(table: Any, missing: Mapping[str, Array], what: str) -> tuple[Any, tuple[str, ...]]:  # noqa: ANN401
+    """The rows that have all their numbers, and what is to be said of the others."""
+    import pyarrow as pa
+
+    if not missing or not table.num_rows:
+        return table, ()
+    whole, told = whole_rows(missing, what)
+    return (table.filter(pa.array(whole)), (told,)) if told else (table, ())
 
 
 def _parsed(column: Any) -> Array | None:  # noqa: ANN401
@@ -200,12 +216,12 @@ def _parsed(column: Any) -> Array | None:  # noqa: ANN401
         return np.asarray(compute.cast(column, float64()).to_numpy())
     coded = column.combine_chunks().dictionary_encode()
     texts = coded.dictionary.to_pylist()
-    numbers = [_number(text) for text in texts]
+    numbers = [number(text) for text in texts]
     # Beside words, `nan` and `inf` are words too.
-    words = all(number is None or not math.isfinite(number) for number in numbers)
+    words = all(n is None or not math.isfinite(n) for n in numbers)
     if words and (any(n is None and text for n, text in zip(numbers, texts, strict=True)) or not any(texts)):
         return None
-    known = np.array([math.nan if number is None else number for number in numbers], dtype=np.float64)
+    known = np.array([math.nan if n is None else n for n in numbers], dtype=np.float64)
     found: Array = known[compute.fill_null(coded.indices, 0).to_numpy()]
     return found
 
@@ -254,15 +270,20 @@ def _column(column: Any, key: str, what: str) -> tuple[Array, Names]:  # noqa: A
     return _numbers(column, key, what), None
 
 
+def _is_number(kind: Any) -> bool:  # noqa: ANN401
+    from pyarrow import types
+
+    return any(fits(kind) for fits in (types.is_integer, types.is_floating, types.is_decimal))
+
+
 def _numbers(column: Any, key: str, what: str) -> Array:  # noqa: ANN401
     from pyarrow import float64, types
 
-    if column.null_count:
-        row = int(np.argmax(column.is_null().to_numpy())) + 1
+    if gone := int(missing_cells(column).sum()):
+        row = int(np.argmax(missing_cells(column))) + 1
         raise InputError(
-            f"{what}: row {row}, column {quoted(key)} has no value, and {column.null_count} in all "
-            "have none: "
-            "fill them, or leave out the rows or the column"
+            f"{what}: row {row}, column {quoted(key)} has no value, and {gone} in all have none: "
+            f"{mend_of(what)}"
         )
     return np.asarray((column.cast(float64()) if types.is_decimal(column.type) else column).to_numpy())
 
@@ -271,72 +292,3 @@ def _stack(columns: list[Array], what: str) -> Array:
     if not columns or not len(columns[0]):
         raise InputError(f"{what} holds {len(columns)} columns and no rows: give at least one row")
     return np.stack([np.asarray(column, dtype=np.float64) for column in columns], axis=1)
-
-
-def _head(stream: IO[str], what: str) -> tuple[str, list[str], int]:
-    """The first line with anything in it, the columns' names, and how many lines come before the numbers."""
-    skip, first = 0, stream.readline(LONGEST_LINE)
-    while first and not first.strip():
-        skip, first = skip + 1, stream.readline(LONGEST_LINE)
-    if not first:
-        raise InputError(f"{what} is empty: give at least one row")
-    if len(first) >= LONGEST_LINE:
-        raise InputError(f"{what}: its first line is longer than {LONGEST_LINE} characters: is it a .csv?")
-    if all(_number(cell) is not None for cell in first.split(",")):
-        return first, [f"x{i}" for i in range(first.count(",") + 1)], skip
-    try:
-        columns = next(csv.reader([first]))
-    except csv.Error as error:
-        raise InputError(f"{what}: its first line names no columns ({reason(error)}): mend it") from error
-    check_names(columns, what)
-    if len(columns) == 1 and (mark := next((mark for mark in ";\t|" if mark in columns[0]), None)):
-        raise InputError(f"{what} has {quoted(mark)} between its columns: give commas")
-    return first, columns, skip + 1
-
-
-def _number(cell: str) -> float | None:
-    try:
-        return float(cell)
-    except ValueError:
-        return None
-
-
-def _blame(path: Path, texts: Collection[str] | None = None) -> None:
-    """Find the first cell or row at fault, slowly and in plain Python, and say where it is.
-
-    Args:
-        path: the file.
-        texts: columns that need hold no numbers; None for all of them.
-
-    Raises:
-        InputError: there is one.
-    """
-    what = shown(path)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            _, columns, skip = _head(stream, what)
-            stream.seek(0)
-            lines = csv.reader(stream)
-            for _ in range(skip):
-                next(lines)
-            for row, cells in enumerate((cells for cells in lines if cells), start=1):
-                place = f"{what}: row {row} (line {lines.line_num})"
-                if len(cells) != len(columns):
-                    raise InputError(
-                        f"{place} has {len(cells)} values for {len(columns)} columns: mend the row"
-                    )
-                for column, cell in zip(columns, cells, strict=True):
-                    number = 0.0 if texts is None or column in texts else _number(cell)
-                    if number is None and not cell.strip():
-                        raise InputError(
-                            f"{place}, column {quoted(column)} has no value: fill it, or leave out the row "
-                            "or the column"
-                        )
-                    if number is None or not math.isfinite(number):
-                        wrong = "is no number" if number is None else "is not finite"
-                        raise InputError(
-                            f"{place}, column {quoted(column)}: {quoted(cell)} {wrong}: mend it or "
-                            "leave the row out"
-                        )
-    except (OSError, UnicodeError, csv.Error, StopIteration):
-        return
