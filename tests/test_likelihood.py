@@ -169,3 +169,15 @@ def test_a_bridge_tells_clean_images_given_degraded_ones(tmp_path: Path) -> None
     assert found.mean == pytest.approx(math.log2(std * math.sqrt(2 * math.pi * math.e)), abs=0.4)
     again = likelihood(run, pixels[2:4], draws=2, first=2)
     torch.testing.assert_close(again.nats, found.nats[2:], rtol=0, atol=1e-3)
+
+
+def test_a_run_of_a_capacitor_has_one_of_each_class(tmp_path: Path) -> None:
+    options = {"width": 8, "layers": 1, "middle": 1}
+    run = unstir.fit("capacitor", "digits", steps=2, batch=32, out=tmp_path / "run", network_options=options)
+    values = run.data()[1].values[:3]
+    found = likelihood(run, values, label="3", draws=2)
+    assert bool(found.nats.isfinite().all())
+    assert 4 < found.mean < 9  # bits of a byte, of a field that is hardly more than two Gaussian plates
+    # An item's own figure depends on nothing that is asked beside it.
+    alone = likelihood(run, values[1:2], label="3", draws=2, first=1)
+    torch.testing.assert_close(alone.nats[0], found.nats[1], rtol=0, atol=1e-3)

@@ -4,35 +4,42 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 import torch
 from torch import Tensor
 
-from unstir.fields import ExactField, GaussianPairs, LangevinMixture, MixtureField
+from unstir.fields import ExactField, ExactPlates, GaussianPairs, LangevinMixture, MixtureField
 from unstir.flow import log_likelihood
 from unstir.flow.ascent import PhaseAscent
+from unstir.flow.slab import SlabAscent
 from unstir.physics import (
     Bridge,
+    Capacitor,
     FlowProcess,
     Kac,
     LangevinProcess,
     LinearProcess,
+    PointPlate,
+    capacitor,
     entries,
     heat,
     langevin,
     parse,
 )
+from unstir.physics.capacitor import log_flux
 from unstir.physics.kac import mixture_velocity
+from unstir.physics.plate import GaussianPlate, Plate, combined
 
 Refused = Callable[..., str]
 Mixture = Callable[[LinearProcess, int], MixtureField]
 
-# Those with no density of items alone: the coins', whose bound is tested with them, and two with a partner.
-WITHOUT = {"coins", "capacitor", "bridge"}
+# Those with no density of items alone: the coins', whose bound is tested with them, and the bridge's.
+WITHOUT = {"coins", "bridge"}
 # The hemisphere's radius is made for images; so large that of two numbers too nothing is left.
 NAMES = {"pfgm": "pfgm:M=500"}
-EXACT = [entry.name for entry in entries() if entry.name not in WITHOUT | {"heat", "langevin"}]
+EXACT = [entry.name for entry in entries() if entry.name not in WITHOUT | {"heat", "langevin", "capacitor"}]
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -153,11 +160,68 @@ def test_with_equal_steps_an_item_depends_on_the_seed_and_its_index_alone(mixtur
 
 @pytest.mark.parametrize(
     ("name", "why"),
-    [("coins", "nats_bound"), ("capacitor", "no prior is known"), ("bridge", "an item is a pair")],
+    [("coins", "nats_bound"), ("bridge", "an item is a pair")],
 )
 def test_a_process_without_one_says_why(name: str, why: str, refused: Refused) -> None:
     message = refused(log_likelihood, parse(name), lambda x, t, label: x, torch.zeros(2, 1, 4, 4))
     assert why in message
+
+
+@dataclass(frozen=True)
+class Aside(Plate):
+    """A Gaussian plate about another place."""
+
+    centre: Tensor
+
+    def pull(self, x: Tensor, height: Tensor) -> tuple[Tensor, Tensor]:
+        return GaussianPlate(0.5).pull(x - self.centre, height)
+
+
+@pytest.mark.parametrize("size", [2, 16])
+def test_of_a_capacitor_with_normal_data_it_is_within_a_hundredth_of_a_nat(size: int) -> None:
+    process, centre = capacitor(), 0.1 * torch.randn(size, generator=seeded(), dtype=torch.float64)
+    y = centre + 0.5 * torch.randn((8, size), generator=seeded(3), dtype=torch.float64)
+    field = ExactPlates(process, Aside(centre))
+    found = log_likelihood(process, field, y, divergence="exact", given="items", steps=20)
+    truth = torch.distributions.Normal(centre, 0.5).log_prob(y).sum(1)
+    assert float((found - truth).abs().max()) < 1e-2 * size
+
+
+@pytest.mark.parametrize("far", [0, 9])
+def test_of_a_capacitor_it_is_that_of_its_charges_as_the_lines_come_near_them(far: int) -> None:
+    y = 0.5 * torch.randn((12, 6), generator=seeded(), dtype=torch.float64)
+    partner = 0.5 * torch.randn((far, 6), generator=seeded(1)) if far else None
+    process = capacitor().prepared(y, partner)
+    assert isinstance(process, Capacitor)
+    x = y[:4] + 0.01 * torch.randn((4, 6), generator=seeded(2), dtype=torch.float64)
+    found = log_likelihood(process, ExactPlates(process, y), x, divergence="exact", steps=60)
+    truth = log_flux(PointPlate(y), x, torch.tensor(0.01 * 0.5, dtype=torch.float64))
+    assert float((found - truth).abs().max()) < 1e-2
+
+
+def test_a_capacitors_share_of_another_mass_is_brought_to_one() -> None:
+    process = capacitor()
+
+    class Heavier(ExactPlates):
+        """The near plate's charges a fifth heavier: the same lines but for a little."""
+
+        def __call__(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
+            (near, across), far = (
+                self.near.pull(x.double(), self.process.length(x.shape[1:]) * t.double()),
+                self.far.pull(x.double(), self.process.length(x.shape[1:]) * (t.double() - 1)),
+            )
+            return self.process.field(*combined((near + math.log(1.2), across), far), t, x.shape[1:])
+
+    near = GaussianPlate(0.5)
+    flow = SlabAscent(process, Heavier(process, near), (16,))
+    y = 0.5 * torch.randn((200, 16), generator=seeded(), dtype=torch.float64)
+    flow.enter(y, None)
+    assert float(flow._mass_of(None, y)) == pytest.approx(math.log(1.2), abs=0.01)
+    # At the end of the flow the density is that of the lighter charges.
+    x = 20 * torch.randn((50, 16), generator=seeded(1), dtype=torch.float64)
+    lighter = SlabAscent(process, ExactPlates(process, near), (16,))
+    lighter.enter(y, None)
+    torch.testing.assert_close(flow.log_prior(x), lighter.log_prior(x), rtol=0, atol=0.02)
 
 
 def test_of_a_bridge_it_is_the_density_of_the_clean_given_the_degraded() -> None:

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from unstir.fields import Field
 from unstir.flow.streams import Streams
-from unstir.physics import Process
+from unstir.physics import FlowProcess, Process
 
 P = TypeVar("P", bound=Process)
+F = TypeVar("F", bound=FlowProcess)
 
 
 class Entry(NamedTuple):
@@ -90,3 +91,28 @@ class Ascent(ABC, Generic[P]):
     @abstractmethod
     def _state(self, z: Tensor) -> Tensor:
         """The data's part of the states of variables where the flow begins."""
+
+
+class TimeAscent(Ascent[F]):
+    """z = x on the process's own clock."""
+
+    def __init__(self, process: F, field: Field, shape: tuple[int, ...]) -> None:
+        super().__init__(process, field, shape)
+        self.clock = torch.tensor([process.t_min, process.t_max], dtype=torch.float64)
+
+    def enter(self, x: Tensor, streams: Streams | None) -> Entry:
+        return Entry(x, 0.0)
+
+    def slope(self, s: Tensor, z: Tensor, label: Tensor | None) -> Tensor:
+        time = float(s.clamp(self.clock[0], self.clock[1]))
+        t = torch.full((len(z),), time, dtype=torch.float64, device=z.device)
+        return self.process.velocity(z, t, self.field.at(time)(z, label)).to(z.dtype)
+
+    def leave(self, z: Tensor) -> Entry:
+        return Entry(z, 0.0)
+
+    def arrive(self, x: Tensor) -> Tensor:
+        return x
+
+    def _state(self, z: Tensor) -> Tensor:
+        return z

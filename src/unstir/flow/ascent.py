@@ -5,6 +5,7 @@
     fronts     z = x              on t              the same, up to where the prior has atoms: Kac flow
     phase      z = (x, v)         on ln t           dz/d ln t = t v(u, t)    Langevin diffusion
     bridge     z = (u − W x₁)/√(r² + σ²) on ln σ    as linear, of x₀ given x₁
+    plates     z = x              on ln t/(1−t)     dz/ds = t (1−t) v(x, t)  capacitor (`slab.py`)
 
 A flow of these leads from the density of its prior to that of the data at `t_min` (`likelihood.py`) and back
 from data to the state of the prior that they come from (`encode.py`).
@@ -14,21 +15,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from unstir.errors import InputError
 from unstir.fields import Field
-from unstir.flow.ascending import Ascent, Entry
+from unstir.flow.ascending import Ascent, Entry, TimeAscent
+from unstir.flow.slab import SlabAscent
 from unstir.flow.streams import Streams
 from unstir.physics import (
     Bridge,
     Capacitor,
     CoinProcess,
     CosineModes,
-    FlowProcess,
     HeatProcess,
     Kac,
     LangevinProcess,
@@ -37,8 +38,6 @@ from unstir.physics import (
 )
 from unstir.physics.kinds import nearest, serving
 from unstir.physics.linear import DATA_STD
-
-F = TypeVar("F", bound=FlowProcess)
 
 _SMALLEST_SIGNAL = 1e-6  # stands in for A where it is 0
 # The noise in all that a state of Langevin diffusion tells of the data, where its flow begins: as in EDM.
@@ -101,31 +100,6 @@ class LinearAscent(Ascent[LinearProcess]):
 
     def _state(self, z: Tensor) -> Tensor:
         return self.process.basis.state(z * self._size[0])
-
-
-class TimeAscent(Ascent[F]):
-    """z = x on the process's own clock."""
-
-    def __init__(self, process: F, field: Field, shape: tuple[int, ...]) -> None:
-        super().__init__(process, field, shape)
-        self.clock = torch.tensor([process.t_min, process.t_max], dtype=torch.float64)
-
-    def enter(self, x: Tensor, streams: Streams | None) -> Entry:
-        return Entry(x, 0.0)
-
-    def slope(self, s: Tensor, z: Tensor, label: Tensor | None) -> Tensor:
-        time = float(s.clamp(self.clock[0], self.clock[1]))
-        t = torch.full((len(z),), time, dtype=torch.float64, device=z.device)
-        return self.process.velocity(z, t, self.field.at(time)(z, label)).to(z.dtype)
-
-    def leave(self, z: Tensor) -> Entry:
-        return Entry(z, 0.0)
-
-    def arrive(self, x: Tensor) -> Tensor:
-        return x
-
-    def _state(self, z: Tensor) -> Tensor:
-        return z
 
 
 class HeatAscent(TimeAscent[HeatProcess]):
@@ -301,9 +275,9 @@ _ASCENTS: Mapping[type[Process], type[Ascent[Any]]] = {
     Kac: KacAscent,
     LangevinProcess: PhaseAscent,
     Bridge: BridgeAscent,
+    Capacitor: SlabAscent,
 }
 _WITHOUT: Mapping[type[Process], str] = {
-    Capacitor: "half of the lines that cross its plates come round from behind, so that no prior is known",
     CoinProcess: "its states turn at random, along no flow; of their likelihood nats_bound is a bound",
 }
 

@@ -7,6 +7,7 @@ their number to the power of four. Nothing is drawn, so that an item has one sta
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -17,9 +18,16 @@ from unstir.fields import Field, FieldFunction, as_field
 from unstir.fields.learned import check_denoises
 from unstir.flow.ascending import Ascent
 from unstir.flow.ascent import ascent
-from unstir.physics import Bridge, Process
+from unstir.physics import Bridge, Capacitor, Process
+from unstir.physics.kinds import nearest
 
 STEPS = 30
+
+# Whose likelihood is known, but by no flow from the prior that is sampled from.
+_WITHOUT: Mapping[type[Process], str] = {
+    Bridge: "it comes from degraded images",
+    Capacitor: "half of the lines that cross its plates come round from behind",
+}
 
 
 @torch.no_grad()
@@ -82,10 +90,9 @@ def _flow(
     check_denoises(field, "encoding")
     if steps < 1:
         raise InputError(f"steps={steps}: give 1 or more")
-    if isinstance(process, Bridge):
-        raise InputError(
-            f"process {process.name}: has no flow from data to a known prior: it comes from degraded images"
-        )
+    why = nearest(_WITHOUT, process)
+    if why is not None:
+        raise InputError(f"process {process.name}: has no flow from data to a known prior: {why}")
     flow = ascent(process, as_field(field), shape)
     if not given.is_floating_point() or given.ndim < 2 or not bool(given.isfinite().all()):
         raise InputError("data: give finite floats of shape (batch, *shape)")

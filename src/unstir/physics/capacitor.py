@@ -186,7 +186,7 @@ class Capacitor(FlowProcess):
         squared = torch.cdist(flat, data.flatten(1).to(flat)).square()
         cauchy = StudentT(1.0)
         own = cauchy.log_density(squared / z[:, None] ** 2, N) - N * torch.log(z)[:, None]
-        return torch.logaddexp(own, self._log_far_flux(flat, L - z)[:, None]) - math.log(2)
+        return torch.logaddexp(own, log_flux(self.far_plate(), flat, L - z)[:, None]) - math.log(2)
 
     def target(self, data: Tensor, x: Tensor, t: Tensor) -> Tensor:
         """E/E_z of one charge at `data` and the far plate, `(batch, N + 1)`; of all, its posterior mean."""
@@ -212,17 +212,24 @@ class Capacitor(FlowProcess):
         levels = torch.linspace(float(first), float(last), n - 1, dtype=torch.float64)
         return torch.cat([level_time(levels, _BEND_OF_TIMES), torch.zeros(1, dtype=torch.float64)])
 
-    def _log_far_flux(self, x: Tensor, height: Tensor) -> Tensor:
-        """log p₋ * K_h: E_z of the far plate, in units in which the flux through the plane is 1."""
-        N = x.shape[1]
-        log_weight, _ = self.far_plate().pull(x, height)
-        return log_weight + torch.log(height) + math.lgamma(0.5 * (N + 1)) - 0.5 * (N + 1) * math.log(math.pi)
-
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Capacitor) and self.name == other.name
 
     def __hash__(self) -> int:
         return hash((Capacitor, self.name))
+
+
+def log_flux(plate: Plate, x: Tensor, height: Tensor) -> Tensor:
+    """ln of a plate's law blurred by K_h, `(batch,)`: E_z of it, in units in which its flux is 1.
+
+    Args:
+        plate: of charges of total 1.
+        x: `(batch, N)`, float64.
+        height: above it, `(batch,)` or one number.
+    """
+    N = x.shape[1]
+    log_weight, _ = plate.pull(x, height.expand(len(x)))
+    return log_weight + torch.log(height) + math.lgamma(0.5 * (N + 1)) - 0.5 * (N + 1) * math.log(math.pi)
 
 
 def time_level(t: Tensor, bend: float) -> Tensor:
