@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.calling import call
 
 from unstir.errors import InputError
 from unstir.lab.serve import PORT, listening, serve
@@ -64,3 +65,19 @@ def test_an_address_that_cannot_be_had_is_an_error(host: str) -> None:
 def test_a_folder_of_runs_that_is_none_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="runs"):
         serve(runs=tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("options", "opened"),
+    [([], "runs"), (["--runs", "others"], "others"), (["--host", "0.0.0.0"], None)],  # noqa: S104
+)
+def test_runs_are_those_of_this_place_unless_others_may_look(
+    options: list[str], opened: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path | None] = []
+    monkeypatch.setattr("unstir.lab.serve.serve", lambda **given: asked.append(given["runs"]))
+    monkeypatch.chdir(tmp_path)
+    call("lab", *options)
+    (tmp_path / "runs").mkdir()
+    call("lab", *options)
+    assert asked == [None if opened == "runs" else opened and Path(opened), opened and Path(opened)]

@@ -9,6 +9,9 @@ import typer
 
 from unstir.cli.console import out, say
 
+_HERE = ("127.0.0.1", "localhost", "::1")
+_USUAL = Path("runs")  # where `unstir train` leaves them
+
 
 def lab(
     port: Annotated[
@@ -18,7 +21,10 @@ def lab(
     host: Annotated[
         str, typer.Option(help="Address to serve on; 0.0.0.0 lets other machines in.")
     ] = "127.0.0.1",
-    runs: Annotated[Path | None, typer.Option(help="Folder whose trained runs the page may open.")] = None,
+    runs: Annotated[
+        Path | None,
+        typer.Option(help="Folder of runs that the page may open; runs/ where only this machine looks."),
+    ] = None,
     export: Annotated[
         Path | None,
         typer.Option(help="Write the page with finished runs into this folder instead."),
@@ -30,6 +36,8 @@ def lab(
         return
     from unstir.lab.serve import serve
 
+    if runs is None and host in _HERE and _USUAL.is_dir():
+        runs = _USUAL
     say("opening the lab, which takes a few seconds")
     serve(
         host=host,

@@ -233,7 +233,7 @@ class LangevinProcess(FlowProcess):
 
 
 def langevin(beta: float = 4.0, mass: float = 0.25, gamma: float = 0.04) -> LangevinProcess:
-    """Critically damped Langevin diffusion: position and velocity, noise on the velocity (Dockhorn 2022)."""
+    """A damped particle whose velocity alone is pushed by noise: Langevin diffusion (Dockhorn 2022)."""
     if not 0 < mass < math.inf:
         raise InputError(f"mass={mass:g}: must be positive and finite, such as 0.25")
     if not 0 < gamma <= 1:

@@ -125,7 +125,7 @@ def _schedule(sigma: float, tau: float, M: int) -> Exponential:
 
 
 def pfgm(gamma: float = 5.0, sigma: float = 0.01, tau: float = 0.03, M: int = 0) -> Pfgm:
-    """PFGM as first made: the field of charges from large batches, a height z, a hemisphere (Xu 2022)."""
+    """Charges as first published: the data's plane, a height z above it, a hemisphere (Xu 2022, PFGM)."""
     if not (0 <= gamma < math.inf and 0 < sigma < math.inf and 0 < tau < math.inf and 0 <= M <= 10_000):
         raise InputError(
             f"gamma={gamma:g}, sigma={sigma:g}, tau={tau:g}, M={M}: give gamma of 0 or more, sigma and tau "

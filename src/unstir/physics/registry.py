@@ -37,7 +37,7 @@ from unstir.physics.yukawa import InverseGaussianMixture
 
 
 def edm(sigma_min: float = 0.002, sigma_max: float = 80.0) -> LinearProcess:
-    """Diffusion in EDM's clock: time is the noise level (Karras 2022)."""
+    """Diffusion whose clock is the noise level itself (Karras 2022, EDM)."""
     _check_range(sigma_min, sigma_max)
     name = spec.name_of("edm", edm, sigma_min=sigma_min, sigma_max=sigma_max)
     return LinearProcess(name, Linear(sigma_min, sigma_max), Gaussian())
@@ -51,7 +51,7 @@ def ve(sigma_min: float = 0.01, sigma_max: float = 50.0) -> LinearProcess:
 
 
 def vp(schedule: str = "linear") -> LinearProcess:
-    """Variance-preserving diffusion, DDPM's; schedule linear (Ho 2020) or cosine (Nichol 2021)."""
+    """Diffusion in which data fade as noise comes up, DDPM's (Ho 2020; cosine schedule Nichol 2021)."""
     schedules: dict[str, Schedule] = {"linear": LinearBeta(), "cosine": Cosine()}
     if schedule not in schedules:
         raise InputError(f"schedule={schedule}: the schedules of vp are linear and cosine")
@@ -64,7 +64,7 @@ def rectified() -> LinearProcess:
 
 
 def poisson(D: float = 128.0, sigma_min: float = 0.002, sigma_max: float = 80.0) -> LinearProcess:
-    """Poisson flow, charges in D extra dimensions; D = 1 is PFGM, D = inf diffusion (Xu 2022, 2023)."""
+    """Charges in D extra dimensions: few make the noise's tails heavy, very many are diffusion (Xu 2023)."""
     law = _charges(D)
     _check_range(sigma_min, sigma_max)
     name = spec.name_of("poisson", poisson, always=("D",), D=D, sigma_min=sigma_min, sigma_max=sigma_max)
@@ -72,7 +72,7 @@ def poisson(D: float = 128.0, sigma_min: float = 0.002, sigma_max: float = 80.0)
 
 
 def yukawa(kappa: float = 1.0, sigma_min: float = 0.002, sigma_max: float = 80.0) -> LinearProcess:
-    """Screened charges, from Cauchy (κ → 0) to Gauss (κ → ∞) (Liu 2023, made births-free)."""
+    """Screened charges: heavy tails where κ is small, nearly diffusion where it is large (after Liu 2023)."""
     if not 0 < kappa < math.inf:
         raise InputError(f"kappa={kappa:g}: the screening must be positive and finite, such as kappa=1")
     _check_range(sigma_min, sigma_max)
@@ -83,7 +83,7 @@ def yukawa(kappa: float = 1.0, sigma_min: float = 0.002, sigma_max: float = 80.0
 
 
 def levy(alpha: float = 1.8, sigma_min: float = 0.002, sigma_max: float = 80.0) -> LinearProcess:
-    """Lévy flow: noise with jumps of every size, α-stable; alpha=2 is diffusion (Shariatian 2025)."""
+    """Noise with jumps of every size, the wilder the smaller α; α = 2 is diffusion (Shariatian 2025)."""
     if not (0.2 <= alpha <= 1.99 or alpha == 2):
         raise InputError(f"alpha={alpha:g}: give a stability from 0.2 to 1.99, or 2 for diffusion")
     _check_range(sigma_min, sigma_max)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tests.lab.browser.conftest import Server
 
 expect = pytest.importorskip("playwright.sync_api").expect
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
@@ -121,6 +122,25 @@ def test_a_run_is_born_step_by_step_and_given_what_is_seen(visit: Visit) -> None
     page.get_by_role("radio", name="A hole").click()
     expect(page.locator(".panel .time").first).to_have_text("done", timeout=60_000)
     assert seat.told("seen") == "hole"
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_where_there_are_no_runs_the_page_says_how_to_have_one(visit: Visit, narrow: bool) -> None:
+    server = Server()
+    server.start()
+    try:
+        seat = visit(at=f"{server.url}#scene=runs", narrow=narrow, ready=False)
+        page = seat.page
+        expect(page.get_by_role("heading", name="No runs yet")).to_be_visible()
+        expect(page.locator(".empty .code")).to_contain_text("unstir train --data digits")
+        expect(page.locator(".plate, .panel")).to_have_count(0)
+        expect(page.locator("#timeline")).to_be_hidden()
+        found = axe.Axe().run(page).response["violations"]
+        assert [f"{one['id']}: {node['html'][:140]}" for one in found for node in one["nodes"]] == []
+        page.get_by_role("link", name="Train").last.click()
+        expect(page.locator(".plate canvas").first).to_be_attached()
+    finally:
+        server.stop()
 
 
 @pytest.mark.parametrize("scene", ["rod", "coins", "hemisphere", "entropy", "train", "runs", "learn"])

@@ -68,7 +68,7 @@ function show(context) {
   }
   fill(root);
   root.dataset.scene = view.name;
-  byId("timeline").hidden = view.player === false;
+  byId("timeline").hidden = !(typeof view.player === "function" ? view.player(context.catalog) : view.player ?? true);
   document.title = view.name === "explore" ? "unstir lab" : `${view.title} · unstir lab`;
   shown = { name: view.name, mounted: view.mount(root, context) };
 }

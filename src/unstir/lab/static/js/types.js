@@ -80,7 +80,7 @@
  * @property {string} name in links
  * @property {string} title in the menu
  * @property {(state: State, catalog: Catalog) => boolean} [fits]
- * @property {boolean} [player] whether the time line is shown under it
+ * @property {boolean|((catalog: Catalog) => boolean)} [player] whether the time line is shown under it
  * @property {(root: HTMLElement, context: Context) => Mounted} mount
  */
 export {};

@@ -176,6 +176,17 @@ function one({ data, shape }, index) {
   return { data: data.subarray(index * size, (index + 1) * size), shape: [1, ...shape.slice(1)] };
 }
 
+/** What to do where there is no run yet. */
+function first() {
+  return h("section", { class: "empty prose", "aria-label": "No runs yet" },
+    h("h2", {}, "No runs yet"),
+    h("p", {}, "A run is a network that has been trained on data of yours. Here its samples are born step by step, with what it guesses on the way, and the training images nearest to them."),
+    h("p", {}, "Train one in a terminal, here for a minute on the digits that come with unstir, and open the lab again in the same place:"),
+    h("pre", { class: "code", tabindex: "0" }, "unstir train --data digits --minutes 1\nunstir lab"),
+    h("p", {}, "A folder of your own pictures may stand in place of digits, and ", h("code", {}, "--runs FOLDER"),
+      " says where runs are kept elsewhere. To watch a network learn right now, open ", h("a", { href: "#scene=train" }, "Train"), "."));
+}
+
 class Runs {
   /** @param {HTMLElement} root @param {Context} context */
   constructor(root, context) {
@@ -190,14 +201,11 @@ class Runs {
     const list = h("select", { class: "select", "aria-label": "Run", onchange: () => this.set({ run: list.value, label: null, way: null, seen: null, count: null }) },
       ...runs.map((name) => h("option", { value: name }, name)));
     this.list = list;
-    fill(root, h("div", { class: "explore topic" },
+    fill(root, runs.length ? h("div", { class: "explore topic" },
       h("aside", { class: "margin", "aria-label": "Run" },
-        h("section", { class: "block" }, h("h2", {}, "Open a trained run"),
-          runs.length ? h("div", { class: "block" }, list, this.about) : h("div", { class: "prose" },
-            h("p", {}, "A run is a network that has been trained on data of yours. Train one, and open the lab with its folder:"),
-            h("pre", { class: "code" }, "unstir train --data digits\nunstir lab --runs runs"))),
+        h("section", { class: "block" }, h("h2", {}, "Open a trained run"), h("div", { class: "block" }, list, this.about)),
         this.choices),
-      h("section", { class: "figure", "aria-label": "Figure" }, this.trouble.root, this.birth.root)));
+      h("section", { class: "figure", "aria-label": "Figure" }, this.trouble.root, this.birth.root)) : first());
     setTrack([], (position) => `${Math.round(100 * (1 - position))} % of the way from noise`);
     this.off = context.player.subscribe((player) => this.birth.draw(player.position));
     this.update();
@@ -294,7 +302,7 @@ class Runs {
 register({
   name: "runs",
   title: "Runs",
-  player: true,
+  player: ({ runs }) => runs.length > 0,
   fits: () => !document.querySelector('meta[name="unstir-runs"]'),
   mount: (root, context) => {
     const runs = new Runs(root, context);
