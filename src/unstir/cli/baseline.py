@@ -32,6 +32,7 @@ def baseline(
 ) -> None:
     """Fit tractable models to data, and measure them as evaluate does: what physics has to beat."""
     from unstir.bars import stage_bar
+    from unstir.cli.given import check_apart
     from unstir.data import Columns, check_target, measurable, save_samples
     from unstir.data import load as load_data
     from unstir.measure.baselines import compare_baselines, law_names
@@ -46,6 +47,7 @@ def baseline(
     targets = {} if target is None else {name: _target(target, name, len(names)) for name in names}
     for path in targets.values():
         check_target(path, (n, *train.shape))
+        check_apart(path, None, data)
     drawn: dict[str, Tensor] = {}
     with stage_bar(len(names), err) as stage:
 

@@ -65,6 +65,7 @@ def compare(
 ) -> None:
     """Train several processes on the same data under one budget, and write one report of all."""
     from unstir.bars import stage_bar
+    from unstir.cli.given import check_apart
     from unstir.compare import compare_processes, make_plan
     from unstir.compare.crew import find_devices
 
@@ -85,6 +86,7 @@ def compare(
             data, names, minutes=minutes, steps=steps, seed=seed, samples=n, draws=draws,
             evaluations=_numbers(evaluations), features=features, holdout=holdout, **given,
         )  # fmt: skip
+    check_apart(folder or Path("runs") / "new", None, plan.data)
     say_skipped(train)
     devices = find_devices(device)
     target = folder or _new_folder(plan)

@@ -91,11 +91,12 @@ def edit(
 ) -> None:
     """Edit given items: encode and decode, interpolate, vary, or change their class."""
     from unstir.bars import items_bar
-    from unstir.cli.given import given_items
+    from unstir.cli.given import check_apart, given_items
     from unstir.data import check_target
 
     run, how = _named(first, second)
     opened = _source(run, exact, local, process, device)
+    check_apart(target, opened, source)
     chosen = _chosen(given_items(opened, source, name="input"), items, how)
     rows = {
         Edit.ROUNDTRIP: 2,

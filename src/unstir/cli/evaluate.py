@@ -44,6 +44,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure samples against held-out data, beside a Gaussian fit and real data."""
+    from unstir.cli.given import check_apart
     from unstir.data import load as load_data
     from unstir.data import measurable, recoded
     from unstir.evaluation import compare
@@ -66,6 +67,7 @@ def evaluate(
         train, heldout = run.seen(train), run.seen(heldout)
     if picture is not None:
         _check_picture(picture, heldout)
+        check_apart(picture, run, data, str(samples) if run is None else None)
     text = heldout.kind == "text"
     if text and (baselines or features != "pixels"):
         raise InputError(

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from unstir.run import Run
     from unstir.untrained import Untrained
 
+    Source = Run | Untrained
+
 
 def open_run(path: Path, device: str = "auto") -> Run:
     """The run in a folder; its checkpoints that did not verify are named.
@@ -80,6 +82,24 @@ def fitting(source: str | None, data: Dataset, shape: tuple[int, ...]) -> str:
     square = len(shape) == 3 and shape[-1] == shape[-2]
     loose = bool(data.files) or (data.kind == "image" and place.lower().endswith(SUFFIXES))
     return f"; {place}:size={shape[-1]} crops and scales them" if square and loose else ""
+
+
+def check_apart(target: Path, run: Source | None, *sources: str | None) -> None:
+    """Refuse a target among the data of a run, or of a field that needs none, or among others that are given.
+
+    Raises:
+        InputError: as `unstir.data.apart.check_apart`.
+    """
+    from unstir.data.apart import check_apart as check
+    from unstir.run import Run
+    from unstir.train.folder import ARRAY
+
+    own: list[str | None] = []
+    if isinstance(run, Run):
+        own = [run.config.data, run.config.partner]
+    elif run is not None:
+        own = [run.data.name]
+    check(target, [name for name in (*own, *sources) if name is not None and name != ARRAY])
 
 
 def _own(run: Run | Untrained) -> Dataset:

@@ -38,7 +38,7 @@ def likelihood(
 ) -> None:
     """Say how likely a run holds data to be: bits per dimension, with their error."""
     from unstir.bars import items_bar
-    from unstir.cli.given import given_items, open_run
+    from unstir.cli.given import check_apart, given_items, open_run
     from unstir.itemwise import check_itemwise
     from unstir.likelihood import likelihood as found_by
     from unstir.likelihood import own_labels
@@ -46,6 +46,8 @@ def likelihood(
     if target is not None:
         check_itemwise(target)
     opened = open_run(run, device)
+    if target is not None:
+        check_apart(target, opened, data)
     items = given_items(opened, data, n)
     asked = own_labels(items) if label == "own" else label
     with items_bar("likelihood", len(items) * draws, err) as watch:

@@ -34,12 +34,13 @@ def novelty(
 ) -> None:
     """Place exact, local and trained fields on one picture: quality against novelty."""
     from unstir.bars import stage_bar
-    from unstir.cli.given import open_run
+    from unstir.cli.given import check_apart, open_run
     from unstir.novelty import compare_novelty, conclusion
     from unstir.novelty_page import check_report, write_report
 
     check_report(target)
     opened = None if run is None else open_run(run)
+    check_apart(target, opened, data)
     train, heldout = _parts(data, opened, holdout, seed)
     with stage_bar(5 if opened is not None else 4, err) as stage:
         found = compare_novelty(

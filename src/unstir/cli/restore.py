@@ -69,7 +69,7 @@ def restore(
     as_json: Json = False,
 ) -> None:
     """Restore degraded images: by a bridge, or by any linear process and a task."""
-    from unstir.cli.given import open_run
+    from unstir.cli.given import check_apart, open_run
     from unstir.data import check_target
     from unstir.data.picture import png_bytes
     from unstir.data.target import check_place
@@ -87,6 +87,8 @@ def restore(
     rows = picture or target.with_name(f"{target.stem}-rows.png")
     check_target(target, (samples, *opened.info.shape))
     check_place(rows)
+    for path in (target, rows):
+        check_apart(path, opened, source)
     if task is None:
         clean, given, restored = _by_bridge(opened, source, degrade, n, solver, steps, seed)
     else:

@@ -72,12 +72,13 @@ def sample(
     as_json: Json = False,
 ) -> None:
     """Draw samples from a trained run, or from data alone. What was stopped goes on when called again."""
-    from unstir.cli.given import open_run
+    from unstir.cli.given import check_apart, open_run
     from unstir.jobs import Drawing, Options, folder_of, work
     from unstir.train.cluster import joined, leave
 
     cluster = joined()
     opened = _source(run, exact, local, diffusers, weights, process, device)
+    check_apart(target, opened, source)
     given = None if source is None else _given(source, n, opened)
     drawing = Drawing(
         opened,

@@ -46,13 +46,15 @@ def score(
 ) -> None:
     """Score how unusual items are for a run, against data it was not trained on."""
     from unstir.bars import items_bar
-    from unstir.cli.given import given_items, open_run
+    from unstir.cli.given import check_apart, given_items, open_run
     from unstir.data.items import spaced
     from unstir.scoring import score as scored
 
     if target is not None:
         _check_target(target)
     opened = open_run(run, device)
+    if target is not None:
+        check_apart(target, opened, data, reference)
     if target is not None and target.suffix.lower() == ".png" and opened.info.kind != "image":
         raise InputError(f"out {target}: a picture is of images; give .csv or .npz")
     # Held-out data are in the order of the files, and so of the classes: a thousand are taken from all over.

@@ -14,6 +14,7 @@ from unstir.compare.plan import Plan, keep_plan, read_record, write_record
 from unstir.compare.results import measure, read_sets
 from unstir.compare.worker import is_done
 from unstir.data import Dataset
+from unstir.data.apart import check_apart
 from unstir.data.whole import explained
 from unstir.errors import InputError
 
@@ -65,6 +66,7 @@ def compare_processes(
         KeyboardInterrupt: Ctrl-C; all work is kept.
     """
     out = Path(out).expanduser()
+    check_apart(out, [plan.data])
     keep_plan(plan, out)
     begin: Launch = launch or partial(_subprocess, plan, out)
     left = [name for name in plan.processes if not is_done(plan.folder(out, name))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from torch import nn
 
 from unstir import physics
 from unstir.data import Coder, Dataset, coder_from_dict
+from unstir.data.apart import check_apart
 from unstir.data.items import Items, Parts, parted
 from unstir.errors import InputError
 from unstir.fields import LearnedField, field_class
@@ -84,7 +85,8 @@ def start(
         InputError: bad data or options, or a folder that holds a run.
     """
     cluster, asked = joined(), config
-    path = cluster.led(lambda: _unused(path))
+    read = [] if source is not None else [name for name in (config.data, config.partner) if name is not None]
+    path = cluster.led(lambda: _unused(path, read))
     check_tracker(config.track)
     if config.network == "custom" and network is None:
         raise InputError(
@@ -220,12 +222,13 @@ def save(session: Session) -> Path:
     return trainer.cluster.led(lambda: save_checkpoint(session.path, trainer.step, tensors, state))
 
 
-def _unused(path: Path) -> Path:
-    """A folder for a new run.
+def _unused(path: Path, read: Sequence[str]) -> Path:
+    """A folder for a new run on the data of these names.
 
     Raises:
-        InputError: it holds one.
+        InputError: it holds one, or lies among the data.
     """
+    check_apart(path, read)
     if (path / "config.yaml").exists() or has_checkpoints(path):
         raise InputError(f"out {path}: holds a run already; resume it (--resume) or choose another folder")
     return path
