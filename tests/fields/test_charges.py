@@ -80,6 +80,8 @@ def test_tiles_are_the_sum_over_all_pairs(d: int) -> None:
         double = direct_sums(x, y, q, kernel)
         assert ((double.total - true.total).abs() <= 1e-12 * total).all()
         assert ((double.pull - true.pull).norm(dim=1) <= 1e-12 * (pull + total)).all()
+    few = direct_sums(x[:3], y, q, Charge(1))
+    torch.testing.assert_close(few.pull, direct_sums(x, y, q, Charge(1)).pull[:3])
     single = direct_sums(x.float(), y.float(), q.float(), Charge(d, 0.1))
     true, total, *_ = by_pairs(x, y, q, Charge(d, 0.1))
     assert ((single.total - true.total).abs() <= 1e-4 * total).all()
@@ -179,6 +181,38 @@ def test_a_tolerance_is_kept_and_not_by_summing_all_pairs(
         true = by_pairs(x, y, q, kernel)[0]
         assert float(((fine.total - true.total) / true.total).abs().max()) < loosest
         assert float(((rough.total - true.total) / true.total).abs().max()) > loosest
+
+
+def test_cubes_with_few_and_with_many_others_at_an_offset_are_carried_alike(
+    found: list[Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, y, q = uniform(300, 2), uniform(900, 2, seed=1), normal(900)
+    ways = []
+    for few in (0, 2):
+        monkeypatch.setattr("unstir.fields.farfield._FEW", few)
+        ways.append(kernel_sums(x, y, Charge(2), q, EPS))
+    assert sum(len(stage.far) for stage in found) > 100
+    assert not torch.equal(ways[0].pull, ways[1].pull)
+    size = by_pairs(x, y, q, Charge(2))[2]
+    assert ((ways[0].pull - ways[1].pull).norm(dim=1) <= 1e-6 * size).all()
+
+
+@pytest.mark.parametrize(("targets", "sources"), [(40, 900), (900, 40)])
+@pytest.mark.parametrize("together", [1, 1 << 17])
+def test_whoever_visits_whom_float64_serves_where_float32_does_not(
+    targets: int, sources: int, together: int, found: list[Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unstir.fields.nearfield._PAIRS", together)
+    x, y = uniform(targets, 2), uniform(sources, 2, seed=1)
+    # Nearer than float32 tells places apart, beside a place that both share.
+    x[:6], x[6:12] = y[:6] + 1e-9 * normal(6, 2), y[6:12]
+    q = normal(sources)
+    within_bound(x, y, q, Charge(2), EPS)
+    near = [torch.unique(stage.near[:, 0]) for stage in found]
+    assert sum(len(cubes) for cubes in near) > 5
+    true, size = by_pairs(x, y, q, Charge(2))[:2]
+    close = kernel_sums(x[:6], y, Charge(2), q, EPS)
+    assert ((close.total - true.total[:6]).abs() <= 1e-5 * size[:6]).all()
 
 
 def test_charges_in_a_plane_pull_as_a_plate_does(found: list[Stage]) -> None:

@@ -52,6 +52,7 @@ class Cloud:
         self.points = points[self.order]
         self._place = scaled[self.order]
         self.level = lru_cache(maxsize=None)(self._level)
+        self.children = lru_cache(maxsize=None)(self._children)
 
     def _level(self, level: int) -> Level:
         d = self.points.shape[1]
@@ -59,12 +60,11 @@ class Cloud:
         start = torch.nn.functional.pad(count.cumsum(0), (1, 0))
         return Level(key, start, self._place[start[:-1]] >> (DEPTH - level))
 
-    def children(self, level: int) -> Tensor:
+    def _children(self, level: int) -> Tensor:
         """Where the children of each cube of `level` begin in the next, `(boxes + 1,)`."""
         d = self.points.shape[1]
-        parents, own = self.level(level), self.level(level + 1)
-        starts = torch.searchsorted(own.key >> d, parents.key)
-        return torch.nn.functional.pad(starts, (0, 1), value=len(own.key))
+        count = torch.unique_consecutive(self.level(level + 1).key >> d, return_counts=True)[1]
+        return torch.nn.functional.pad(count.cumsum(0), (1, 0))
 
     def centres(self, level: int, boxes: Tensor) -> Tensor:
         """Centres of cubes, `(boxes, d)`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -20,9 +21,13 @@ from unstir.fields.pairing import Offset, Stage
 _SEGMENT = 64  # points that are spread, or read, by one product
 _BIG = 256  # points from which on a cube takes its nodes' charges from its children
 _MEMORY = 1 << 23  # numbers in a temporary
+_FEW = 0.25  # of all cubes: where fewer have another at an offset they are gathered
 
 # Cubes, points, which of these are real, and the weights of places in a cube.
 Segment = tuple[Tensor, Tensor, Tensor, Callable[[Tensor], tuple[Tensor, Tensor]]]
+
+# An offset, the pairs of cubes at it, U and V.
+_Carried = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 class FarField:
@@ -42,6 +47,8 @@ class FarField:
         self.targets, self.sources, self.charges = targets, sources, charges.to(dtype)
         self.nodes, self.dtype = nodes, dtype
         self.columns = nodes.d + 1
+        self._known: dict[Offset, tuple[Tensor, Tensor, Tensor]] = {}
+        self._of_child = lru_cache(maxsize=None)(self._child)
 
     def add_to(self, total: Tensor, pull: Tensor, work: list[Stage]) -> None:
         """Add Σ q k, `(targets,)`, and Σ q k (x − y), `(targets, d)`, both float64, in the tree's order."""
@@ -112,13 +119,18 @@ class FarField:
         octant = (side << torch.arange(d)).sum(1)
         for number in range(2**d):
             mine = (octant == number).nonzero()[:, 0]
-            sign = torch.tensor([2.0 * ((number >> axis) & 1) - 1 for axis in range(d)], dtype=torch.float64)
-            spread = self.nodes.all_weights(0.5 * (self.nodes.grid + sign)).to(self.dtype)
-            block = above[at[mine]]
-            if len(block):
+            if len(mine):
+                sign, spread = self._of_child(number)
+                block = above.index_select(0, at[mine])
                 block = (block.flatten(0, 1) @ spread).reshape(block.shape)
-                block[:, 1:] = 0.5 * (block[:, 1:] + sign.to(self.dtype)[:, None] * block[:, :1])
+                block[:, 1:] = 0.5 * (block[:, 1:] + sign * block[:, :1])
                 out.index_add_(0, chosen[owner[mine]], block)
+
+    def _child(self, number: int) -> tuple[Tensor, Tensor]:
+        """Where a child lies in its parent, `(d, 1)`, and the parent's weights at its nodes."""
+        sign = torch.tensor([2.0 * ((number >> axis) & 1) - 1 for axis in range(self.nodes.d)])
+        spread = self.nodes.all_weights(0.5 * (self.nodes.grid + sign))
+        return sign.to(self.dtype)[:, None], spread.to(self.dtype)
 
     def _transferred(
         self, charged: Tensor, S: Tensor, T: Tensor, count: int, stage: Stage
@@ -130,31 +142,45 @@ class FarField:
         order = inverse.argsort(stable=True)
         parts = torch.split(order, torch.bincount(inverse, minlength=len(code)).tolist())
         local = torch.zeros(count * c, size, dtype=self.dtype)
-        room = max(1, _MEMORY // (c * max(count, len(charged))))
-        batch: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
-        for number, part in enumerate(parts):
-            batch.append((code[number], part, *self._factors(code[number], stage, scale)))
-            if number + 1 == len(parts) or sum(V.shape[1] for _, _, _, V in batch) >= room:
+        most = max(count, len(charged))
+        room = max(1, _MEMORY // (c * most))
+        batch: list[_Carried] = []
+        for offset, part in zip(code, parts, strict=True):
+            U, V, log_top = self._factors(offset, stage)
+            one = (offset, part, U, V * math.exp(log_top - scale))
+            if len(part) <= _FEW * most:
+                self._carry_few(one, charged, S, T, local)
+                continue
+            batch.append(one)
+            if sum(V.shape[1] for _, _, _, V in batch) >= room:
                 self._carry(batch, charged, S, T, local)
                 batch = []
+        if batch:
+            self._carry(batch, charged, S, T, local)
         return local.reshape(count, c, size), scale
 
-    def _factors(self, offset: Tensor, stage: Stage, scale: float) -> tuple[Tensor, Tensor]:
-        name: Offset
-        name, nodes = self.nodes.turned(tuple(offset.tolist()))
+    def _factors(self, offset: Tensor, stage: Stage) -> tuple[Tensor, Tensor, float]:
+        """U and V at one offset, and the logarithm of what U Vᵀ is to be taken times."""
+        place = tuple(offset.tolist())
+        name, nodes = self.nodes.turned(place)
         one = stage.transfers[name]
-        U = one.U[nodes] * math.exp(one.log_top - scale)
-        return U.to(self.dtype), one.V[nodes].to(self.dtype)
+        # Of a kernel with no length of its own they are the same at each level.
+        if place not in self._known or self._known[place][0] is not one.U:
+            U, V = (factor.index_select(0, nodes).to(self.dtype) for factor in (one.U, one.V))
+            self._known[place] = one.U, U, V
+        _, U, V = self._known[place]
+        return U, V, one.log_top
 
-    def _carry(
-        self,
-        batch: list[tuple[Tensor, Tensor, Tensor, Tensor]],
-        charged: Tensor,
-        S: Tensor,
-        T: Tensor,
-        local: Tensor,
-    ) -> None:
-        """From cubes to cubes at a few offsets, by two products."""
+    def _carry_few(self, one: _Carried, charged: Tensor, S: Tensor, T: Tensor, local: Tensor) -> None:
+        """From cubes to cubes at one offset, where few of them have another at it: those alone."""
+        offset, part, U, V = one
+        block = charged.index_select(0, S[part]) @ V
+        block[:, 1:] += 2 * offset.to(self.dtype)[:, None] * block[:, :1]
+        # No cube is met twice at one offset.
+        local.view(-1, *charged.shape[1:]).index_add_(0, T[part], block @ U.T)
+
+    def _carry(self, batch: list[_Carried], charged: Tensor, S: Tensor, T: Tensor, local: Tensor) -> None:
+        """From cubes to cubes at a few offsets, by two products over all cubes."""
         c, count = self.columns, len(local) // self.columns
         V = torch.cat([V for _, _, _, V in batch], 1)
         sent = (charged.flatten(0, 1) @ V).reshape(-1, c, V.shape[1])
@@ -201,7 +227,7 @@ class FarField:
 
     def _weights(self, u: Tensor) -> tuple[Tensor, Tensor]:
         """Weights of the first axis, `(*shape, n)`, and of the others together, `(*shape, n^(d−1))`."""
-        each = [self.nodes.weights(u[..., axis]) for axis in range(self.nodes.d)]
+        each = self.nodes.weights(u).unbind(-2)
         rest = torch.ones_like(u[..., :1]) if len(each) == 1 else each[1]
         for more in each[2:]:
             rest = (rest[..., :, None] * more[..., None, :]).flatten(-2)

@@ -42,8 +42,8 @@ class Kernel(ABC):
     def log(self, u: Tensor) -> Tensor:
         """log k, of any shape, from u = ρ²/ℓ²."""
 
-    def weigh_(self, u: Tensor) -> Tensor:
-        """k in the place of u = ρ²/ℓ²."""
+    def weigh_(self, u: Tensor, least: Tensor | None = None) -> Tensor:
+        """k in the place of u = ρ²/ℓ²; `least` of them, of any shape, where it is known spares a look."""
         return u.copy_(self.log(u).exp_())
 
     @abstractmethod
@@ -88,9 +88,9 @@ class Charge(Kernel):
     def log(self, u: Tensor) -> Tensor:
         return -0.5 * self.order * (u.log() if self.singular else u.log1p())
 
-    def weigh_(self, u: Tensor) -> Tensor:
+    def weigh_(self, u: Tensor, least: Tensor | None = None) -> Tensor:
         if self.singular:
-            if not bool(u.min() > 0):
+            if not bool((u if least is None else least).min() > 0):
                 u.masked_fill_(u == 0, math.inf)
         else:
             u.add_(1)
@@ -136,7 +136,7 @@ class Bell(Kernel):
     def log(self, u: Tensor) -> Tensor:
         return -u
 
-    def weigh_(self, u: Tensor) -> Tensor:
+    def weigh_(self, u: Tensor, least: Tensor | None = None) -> Tensor:
         return u.neg_().exp_()
 
     def slope(self, distance: float) -> float:

@@ -23,8 +23,8 @@ from unstir.fields.chebyshev import Nodes, Transfer, transfer
 from unstir.fields.kernels import Kernel
 
 # Pairs of points up to which two cubes are summed one by one rather than split, or than interpolated.
-_NEAR = {1: 4_000, 2: 12_000, 3: 30_000}
-_FEW = {1: 100, 2: 200, 3: 1_500}
+_NEAR = {1: 4_000, 2: 12_000, 3: 60_000}
+_FEW = {1: 100, 2: 200, 3: 1_000}
 
 Offset = tuple[int, ...]
 

@@ -28,10 +28,11 @@ def direct(x: Tensor, y: Tensor, columns: Tensor, kernel: Kernel, nearest: Tenso
         nearest: is lowered to the least ρ²/ℓ² of each target, `(targets,)`, where it is wanted.
     """
     d, count = x.shape
-    wide = max(1, min(_TARGETS, count))
-    long = max(1, min(_BYTES // x.dtype.itemsize // wide, y.shape[1]))
-    xs = x / kernel.unit
-    ys = (y / kernel.unit).to(x.dtype)[:, :, None]
+    wide = _even(count, _TARGETS)
+    long = _even(y.shape[1], _BYTES // x.dtype.itemsize // wide)
+    # Strided numbers would cost as much again as all that is done with them.
+    xs = (x / kernel.unit).contiguous()
+    ys = (y / kernel.unit).to(x.dtype).contiguous()[:, :, None]
     columns = columns.to(x.dtype)
     out = x.new_zeros(len(columns), count)
     first, second = x.new_empty(2, long * wide)
@@ -39,15 +40,26 @@ def direct(x: Tensor, y: Tensor, columns: Tensor, kernel: Kernel, nearest: Tenso
         sources, charges = ys[:, j : j + long], columns[:, j : j + long]
         for i in range(0, count, wide):
             targets, total = xs[:, i : i + wide], out[:, i : i + wide]
-            shape = sources.shape[1], targets.shape[1]
-            u, v = (buffer[: shape[0] * shape[1]].view(shape) for buffer in (first, second))
+            u, v = (_table(buffer, sources.shape[1], targets.shape[1]) for buffer in (first, second))
             torch.sub(sources[0], targets[0], out=u)
             u.mul_(u)
             for axis in range(1, d):
                 torch.sub(sources[axis], targets[axis], out=v)
                 u.addcmul_(v, v)
+            least = None
             if nearest is not None:
-                least = nearest[i : i + wide]
-                torch.minimum(least, u.amin(0), out=least)
-            total.addmm_(charges, kernel.weigh_(u))
+                least, known = u.amin(0), nearest[i : i + wide]
+                torch.minimum(known, least, out=known)
+            total.addmm_(charges, kernel.weigh_(u, least))
     return out
+
+
+def _even(count: int, most: int) -> int:
+    """The size of equal parts of no more than that."""
+    return max(1, -(-count // -(-count // most))) if count else 1
+
+
+def _table(buffer: Tensor, rows: int, columns: int) -> Tensor:
+    """A table whose longer side runs through neighbours in memory: short runs are slow."""
+    room = buffer[: rows * columns]
+    return room.view(rows, columns) if columns >= rows else room.view(columns, rows).mT
