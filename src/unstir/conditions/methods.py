@@ -9,6 +9,10 @@ The methods differ in what stands for the matrix in brackets; C, the field's own
     Moments   H C Hᵀ + σ², by minimal residuals              Rozet 2024, Boys 2023
     PiGDM     r² H Hᵀ + σ², r² one number, closed form       Song 2023
     DPS       one number, the residual's mean square         Chung 2023
+
+A covariance bounds its own columns: with u = (H C Hᵀ + σ²)⁻¹ r, ‖C Hᵀ u‖² ≤ tr C uᵀ H C Hᵀ u ≤ tr C ⟨u, r⟩. A
+slope that is none (where W varies given x, or a network's) may break that and send a few states of thousands
+far away. So `Moments` make no step longer than √(2 V ⟨u, r⟩), with V the variance of all of y together.
 """
 
 from __future__ import annotations
@@ -25,6 +29,8 @@ from unstir.conditions.measurement import across
 from unstir.conditions.view import View
 from unstir.errors import InputError
 
+_LOOSE = 2.0  # data may vary more than a process knows
+
 
 class Method(ABC):
     """One way to condition on an observation."""
@@ -38,7 +44,11 @@ class Method(ABC):
 
     def mean(self, view: View) -> Tensor:
         """E[y | x, o], `(batch, *shape)`."""
-        return view.denoised + view.covariance(view.pull(self.weights(view)))
+        u = self.weights(view)
+        shift = view.covariance(view.pull(u))
+        most = (_LOOSE * view.total * (u * view.residual).flatten(1).sum(1).clamp_min(0)).sqrt()
+        length = shift.flatten(1).norm(dim=1).clamp_min(torch.finfo(shift.dtype).tiny)
+        return view.denoised + across((most / length).clamp_max(1), shift) * shift
 
 
 @dataclass(frozen=True)

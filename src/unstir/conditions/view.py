@@ -75,6 +75,11 @@ class View:
         self._A, self._B, self._lost = process.signal(t, shape).to(x), float(process.B(t)), lost
         self._variance = prior_variance(process, shape).to(x)
 
+    @property
+    def total(self) -> float:
+        """V, the variance of all of y together, as far as the process knows it."""
+        return float(self._variance.expand(self._x.shape[1:]).double().sum())
+
     @cached_property
     def _energy(self) -> tuple[Tensor, Tensor]:
         """E‖ε‖² and w, float64 `(batch,)`."""
