@@ -1,7 +1,4 @@
-"""Training code of diffusers with Poisson flow for a scheduler: two lines differ, marked here.
-
-python examples/diffusers_training.py --steps 400 --out digits.png
-"""
+"""Training code of diffusers, two lines changed for Poisson flow: `python examples/diffusers_training.py`."""
 
 from __future__ import annotations
 
@@ -31,7 +28,7 @@ def main(steps: int, out: str, batch: int = 64) -> float:
     scheduler = PoissonScheduler("poisson:D=128", clip_sample=True)  # was: DDPMScheduler(1000)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps)
-    losses: list[float] = []
+    losses = list[float]()
     for _ in range(steps):
         clean = images[torch.randint(len(images), (batch,))]
         noise = scheduler.draw_noise(clean)  # was: torch.randn_like(clean)
@@ -53,7 +50,8 @@ def main(steps: int, out: str, batch: int = 64) -> float:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--out", default="digits.png")
-    print(f"loss {main(**vars(parser.parse_args())):.3f}")
+    given = vars(parser.parse_args())
+    print(f"loss {main(**given):.3f}\nopen {given['out']}")

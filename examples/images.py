@@ -34,7 +34,7 @@ def moons(folder: Path, n: int = 1000, side: int = 16) -> Path:
 def main(arguments: list[str] | None = None) -> None:
     """Train, draw, measure, show."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", nargs="?", type=Path, help="images of one size; made without")
+    parser.add_argument("folder", nargs="?", type=Path, help="images; F:size=32 of any sizes; made without")
     parser.add_argument("--out", type=Path, default=Path("runs/example-images"))
     parser.add_argument("--steps", type=int, help="in place of a minute of training")
     given = parser.parse_args(arguments)
@@ -43,12 +43,12 @@ def main(arguments: list[str] | None = None) -> None:
     budget = {"steps": given.steps} if given.steps else {"minutes": 1}
     run = unstir.fit("poisson:D=128", folder, out=given.out, **budget)
     images = run.sample(64)
-    image_grid(images).save(given.out / "moons.png")
+    image_grid(images).save(given.out / "new.png")
 
     distance = run.evaluate(200)
     print(f"sliced Wasserstein distance {distance.samples.sliced_wasserstein:.4f}, ", end="")
     print(f"a Gaussian's {distance.baseline.sliced_wasserstein:.4f}")
-    print(f"open    {given.out / 'moons.png'}")
+    print(f"open    {given.out / 'new.png'}")
 
 
 if __name__ == "__main__":

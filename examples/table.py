@@ -47,8 +47,8 @@ def main(arguments: list[str] | None = None) -> None:
 
     share = torch.tensor([0.05, 0.5, 0.95, 0.999])
     print(f"{'quantiles':14}" + "".join(f"{float(s):>18.3f}" for s in share) + "    real | new")
-    for place, (name, names) in enumerate(zip(table.columns, table.categories, strict=True)):
-        if names is None:
+    for place, name in enumerate(table.columns):
+        if not table.categories or table.categories[place] is None:  # a column of numbers
             real, new = table.values[:, place].quantile(share), rows[:, place].quantile(share)
             print(f"{name:14}" + "".join(f"{a:9.2f}|{b:8.2f}" for a, b in zip(real, new, strict=True)))
     print(f"open    {given.out / 'new.csv'}")

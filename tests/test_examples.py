@@ -35,7 +35,7 @@ def test_is_short_and_on_the_page(script: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "left"),
     [
-        ("images", ["moons.png"]),
+        ("images", ["new.png"]),
         ("table", ["new.csv"]),
         ("time_signal", ["real.png", "new.png"]),
         ("restoration", ["restored.png"]),
@@ -63,6 +63,14 @@ def test_table_reads_its_own_rows_again(tmp_path: Path) -> None:
 
     table = module("table").weather(tmp_path / "days.csv", 50)
     assert unstir.data.load(table).columns == ("season", "temperature", "sunshine", "rain")
+
+
+def test_table_takes_one_of_numbers_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = ["a,b", *(f"{i},{i * i}" for i in range(150))]
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    module("table").main([str(tmp_path / "t.csv"), "--steps", "1", "--out", str(tmp_path / "run")])
+    printed = capsys.readouterr().out
+    assert [line.split()[0] for line in printed.splitlines()] == ["quantiles", "a", "b", "open"]
 
 
 def test_own_physics_holds_and_generates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

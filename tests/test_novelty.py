@@ -20,6 +20,7 @@ from unstir.cli import main
 from unstir.data import Dataset, load
 from unstir.errors import InputError
 from unstir.novelty import Novelty, Place, compare_novelty, conclusion
+from unstir.novelty_page import named_above
 from unstir.run import Run
 
 
@@ -56,7 +57,7 @@ def place_of(found: Novelty, name: str) -> Place:
 
 def test_fields_stand_where_they_must(found: Novelty) -> None:
     assert [place.name for place in found.places] == [
-        "exact", "local", "tiny", "held-out images", "training images",
+        "exact", "local", "run tiny", "held-out images", "training images",
     ]  # fmt: skip
     assert found.process == "edm"  # the run's
     exact, local = place_of(found, "exact"), place_of(found, "local")
@@ -66,7 +67,7 @@ def test_fields_stand_where_they_must(found: Novelty) -> None:
     assert 0.4 < local.novelty < 1.2
     assert place_of(found, "training images").novelty == 0
     # The run gives the very images that are placed beside it, in another order.
-    assert 0.8 < place_of(found, "tiny").novelty < 1.2
+    assert 0.8 < place_of(found, "run tiny").novelty < 1.2
     for one in found.places:
         assert one.frechet_low is not None
         assert one.frechet_high is not None
@@ -104,6 +105,21 @@ def test_what_is_said_follows_the_figures() -> None:
     assert "0.85 times as far" in lines[1]
     assert "3.0 times that of real images" in lines[1]
     assert "shown" not in found.to_dict()
+
+
+@pytest.mark.parametrize("below", ["exact", "training images"])
+def test_names_do_not_stand_between_two_marks(below: str) -> None:
+    """Copies lie where the training images do, and either may be the lower one."""
+
+    def at(name: str, novelty: float, frechet: float) -> Place:
+        return Place(name, False, frechet, frechet, frechet, novelty, novelty, novelty, 0.5, 0.0)
+
+    exact, training = at("exact", 0.0, 8.8), at("training images", 0.0, 9.3)
+    if below == "training images":
+        exact, training = at("exact", 0.0, 9.3), at("training images", 0.0, 8.8)
+    local, held = at("local", 0.8, 9.0), at("held-out images", 1.0, 14.0)
+    places = (exact, local, held, training)
+    assert {place.name for place in places if not named_above(place, places)} == {below}
 
 
 def test_a_page_and_a_picture_through_the_command_line(

@@ -140,9 +140,9 @@ def compare_novelty(
         say(kind)
         sets[kind] = (make(name, train).sample(n, seed=seed), False)
     if run is not None:
-        title = run.path.resolve().name
+        title = f"run {run.path.resolve().name}"  # which may be called as its data are
         say(title)
-        sets["run" if title in sets else title] = (run.sample(n, seed=seed), False)
+        sets[title] = (run.sample(n, seed=seed), False)
     sets |= {"held-out images": (others[:n], True), "training images": (train.values[:n], True)}
     say("distances")
     target, places, shown = space(reference), [], {}

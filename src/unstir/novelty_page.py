@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 _HTML, _PNG = ".html", ".png"
+_NEAR = 0.15  # of the picture's width: marks whose names would meet
 _X = "novelty (0: copies, 1: as new as held-out images)"
 _Y = "Fréchet distance (less is nearer)"
 _NOTE = (
@@ -108,12 +109,10 @@ def make_picture(found: Novelty) -> bytes:
         across = [[place.novelty - place.novelty_low], [place.novelty_high - place.novelty]]
         mark = "D" if place.real else "o"
         axes.errorbar(place.novelty, place.frechet, up, across, mark, color=colour, alpha=0.9, markersize=9)
-        # Real images' names stand below: copies lie where the training images do.
-        beside, side = ((9, -8), "top") if place.real else ((9, 8), "bottom")
-        at = (place.novelty, place.frechet)
-        axes.annotate(place.name, at, beside, textcoords="offset points", va=side)
+        _name(axes, place, found.places, colour)
     axes.set(xlabel=_X, ylabel=f"Fréchet distance to held-out images, {found.features}", ylim=(0, None))
-    axes.margins(x=0.14)
+    left_end, right_end = axes.get_xlim()
+    axes.set_xlim(left_end, right_end + 0.2 * (right_end - left_end))  # room for names
     axes.spines[["top", "right"]].set_visible(b=False)
     rows = right.subplots(len(fields), 1, squeeze=False)[:, 0]
     for axis, name in zip(rows, fields, strict=True):
@@ -176,6 +175,22 @@ def _table(found: Novelty, look: charts.Looks) -> str:
     head = "".join(f"<th>{title}</th>" for title in ("", "novelty", "Fréchet ↓", "nearer", "copies"))
     rows = "".join(_row(place, look) for place in found.places)
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def named_above(place: Place, places: Sequence[Place]) -> bool:
+    """Whether a mark's name stands above it, where of marks near by the highest alone has its name."""
+    low, high = (end(other.novelty for other in places) for end in (min, max))
+    near = [other for other in places if abs(other.novelty - place.novelty) <= _NEAR * (high - low)]
+    return max(near, key=lambda other: other.frechet) is place
+
+
+def _name(axes: Any, place: Place, places: Sequence[Place], colour: str) -> None:  # noqa: ANN401  matplotlib's
+    above = named_above(place, places)
+    axes.annotate(
+        place.name, (place.novelty, place.frechet), (9, 9 if above else -9), color=colour,
+        textcoords="offset points", va="bottom" if above else "top",
+        bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1},
+    )  # fmt: skip
 
 
 def _row(place: Place, look: charts.Looks) -> str:
