@@ -44,7 +44,7 @@ def edm(sigma_min: float = 0.002, sigma_max: float = 80.0) -> LinearProcess:
 
 
 def ve(sigma_min: float = 0.01, sigma_max: float = 50.0) -> LinearProcess:
-    """Variance-exploding diffusion (Song 2021)."""
+    """Diffusion in which data stay and noise grows far beyond them (Song 2021)."""
     _check_range(sigma_min, sigma_max)
     name = spec.name_of("ve", ve, sigma_min=sigma_min, sigma_max=sigma_max)
     return LinearProcess(name, Exponential(sigma_min, sigma_max), Gaussian())
