@@ -74,10 +74,12 @@ def given_items(
 
 
 def fitting(source: str | None, data: Dataset, shape: tuple[int, ...]) -> str:
-    """How images in files of their own come to another shape; empty for what cannot be scaled."""
+    """How images come to another shape; empty for what cannot be scaled."""
     from unstir.data.arrow import SUFFIXES
     from unstir.data.asked import asked
 
+    if data.kind == "image" and data.shape[1:] == shape[1:]:
+        return f"; make them {'grey' if shape[0] == 1 else 'colour'} images, as the run's are"
     place = asked(str(source)).place
     square = len(shape) == 3 and shape[-1] == shape[-2]
     loose = bool(data.files) or (data.kind == "image" and place.lower().endswith(SUFFIXES))
