@@ -15,7 +15,8 @@ import unstir
 from unstir.cli import main
 from unstir.conditions import Pooled, Tomography, parse_task
 from unstir.data import load
-from unstir.restore import compared, coverage, degrade, psnr, restore, rows_picture
+from unstir.flow import Streams
+from unstir.restore import compared, coverage, degrade, linear_of, psnr, restore, restore_steps, rows_picture
 from unstir.run import Run
 
 TINY = {"width": 8}
@@ -204,6 +205,21 @@ def test_a_place_that_takes_nothing_is_refused_before_anything_is_drawn(
     (tmp_path / "full" / "a").touch()
     for target in (tmp_path / "a.jpg", tmp_path / "full"):
         assert command(monkeypatch, "restore", str(unconditional.path), *options, str(target)) == 2
+
+
+def test_particles_of_heat_begin_from_its_own_prior(tmp_path: Path) -> None:
+    few = tmp_path / "few.npz"
+    np.savez(few, samples=load("digits").values[:60, 0].numpy())
+    run = unstir.fit(
+        "heat", str(few), steps=1, batch=4, out=tmp_path / "heat", network_options=TINY, threads=1
+    )
+    measurement = Pooled(2, 0.1)
+    observed = measurement(run.data()[1].values[:1].float() / 255)
+    process, shape = linear_of(run), run.info.model_shape
+    own = Streams(5, 0, 4).draw(lambda g: process.prior(1, shape, g))
+    for solver, same in (("particles", True), ("heun", False)):
+        steps = restore_steps(run, observed, measurement, solver=solver, samples=4, steps=2, seed=5)
+        assert torch.equal(next(steps).step.state, own) == same
 
 
 def test_coverage_of_known_samples() -> None:

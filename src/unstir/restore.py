@@ -175,7 +175,9 @@ def restore_steps(
             first=at,
             batch=batch,
             label=None if labels is None else labels[at : at + batch],
-            start=_start(process, seen, here, shape, Streams(seed + 1, at, len(here))),
+            start=None
+            if isinstance(parsed, Particles)
+            else _start(process, seen, here, shape, Streams(seed + 1, at, len(here))),
             device=device,
         )
         for progress in walk:
@@ -283,7 +285,10 @@ def _solver(text: str, process: LinearProcess, samples: int) -> Solver[LinearPro
 def _start(
     process: LinearProcess, seen: Measurement, observed: Tensor, shape: tuple[int, ...], streams: Streams
 ) -> Tensor | None:
-    """Items to start from, where the prior is made of data: drawn as if these were normal."""
+    """Items to start from, where the prior is made of data: drawn as if these were normal.
+
+    Not for particles: they weigh the prior by what o says, of which such a start knows already.
+    """
     if not process.prior_holds_data or not seen.linear:
         return None
     return wiener(seen, observed, process.basis, prior_variance(process, shape).expand(shape), streams)
