@@ -103,7 +103,7 @@ def main() -> None:
     print(f"{'the posterior itself':21} {shown(itself(n * options.groups, rows, o[0]))}", flush=True)
     for name in options.process.split(","):
         start, process = time.process_time(), physics.parse(name)
-        told = process.prepared(mixture(process).sample(2000, torch.Generator().manual_seed(0)))
+        told = process.prepared(mixture(process).sample(10_000, torch.Generator().manual_seed(0)))
         field, rows = mixture(told), torch.tensor([[0.6, 0.8]], dtype=torch.float64)
         o = torch.tensor([[0.1]], dtype=torch.float64)
         guided = ConditionedField(field, told, Matrix(rows, SIGMA), o)
@@ -115,7 +115,7 @@ def main() -> None:
             for seed in range(options.groups)
         ]  # fmt: skip
         many = errors(torch.cat(found), posterior(field, rows, o[0]))
-        told = process.prepared(gaussian(process).sample(2000, torch.Generator().manual_seed(0)))
+        told = process.prepared(gaussian(process).sample(10_000, torch.Generator().manual_seed(0)))
         one, rows, o = gaussian(told), draw(4, 8, seed=2) / 8**0.5, draw(1, 4, seed=3)
         guided = ConditionedField(one, told, Matrix(rows, SIGMA), o)
         x = flow.sample(told, guided, n, (8,), steps=options.steps, dtype=torch.float64, batch=n)
