@@ -184,6 +184,22 @@ def test_errors_are_in_pixels_and_none_beyond_the_ends_of_the_data(name: str) ->
     torch.testing.assert_close(field.error(black, x, t).detach(), above)
 
 
+@pytest.mark.parametrize("name", ["vp", "blurring"])
+def test_pairs_aim_at_what_lies_within_the_data(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    field, items = sketched(name, -30.0)  # answers far beyond the data's ends
+    aims: list[Tensor] = []
+    error = ConsistencyField.error
+
+    def noted(self: ConsistencyField, target: Tensor, x: Tensor, t: Tensor, label: Tensor | None) -> Tensor:
+        aims.append(target)
+        return error(self, target, x, t, label)
+
+    monkeypatch.setattr(ConsistencyField, "error", noted)
+    Pairs().loss(field.train(), items, torch.Generator().manual_seed(1), None)
+    assert items.min() - 1e-6 <= aims[0].min()
+    assert aims[0].max() <= items.max() + 1e-6
+
+
 def test_distances_are_those_of_pseudo_huber() -> None:
     squared = torch.tensor([0.0, 1e-6, 4.0])
     torch.testing.assert_close(

@@ -46,7 +46,6 @@ from unstir.physics import LinearProcess
 from unstir.physics.process import per_item
 
 _WALK = 8  # times that the skip path's flow is walked by
-_JUMP = 0.4  # of `LinearProcess.times`: its first step leaps to B/A = 0.4 × _WALK, as the usual solver's
 _LARGEST_RATIO = 1e6
 _COARSEST, _DOUBLINGS = 8, 4  # steps of the clock at the start of training, and how often they are halved
 _HUBER = 0.03
@@ -72,7 +71,8 @@ class Pairs:
         t, s = self.times(field, len(data), generator, data.device)
         x, nearer = pair(field.process, data, t, s, generator)
         with torch.no_grad():
-            target = field(nearer, s, label)
+            # As it is in use: else answers beyond an end, where none counts as an error, draw each other on.
+            target = field.bounded(field(nearer, s, label))
         return distance(field.error(target, x, t, label)).mean()
 
     def times(
@@ -80,7 +80,8 @@ class Pairs:
     ) -> tuple[Tensor, Tensor]:
         """Times t and the next ones below, s: places of the clock, drawn alike, the prior's among them."""
         count = _COARSEST * 2 ** int(field.progress * (_DOUBLINGS + 1) * 0.999)
-        clock = field.process.times(count + 1, jump=_JUMP * count).to(device=device, dtype=torch.float32)
+        clock = field.process.few_times(count + 1).to(device=device, dtype=torch.float32)
+        clock[-1] = field.process.t_min  # where the answer is known
         index = torch.randint(count, (n,), generator=generator).to(device)
         return clock[index], clock[index + 1]
 
@@ -160,8 +161,12 @@ class ConsistencyField(LearnedField[LinearProcess]):
         base, out, given, level = self._parts(x, t, label, e)
         answer = self.process.basis.coordinates(self.denoiser.answer(given, level, label))
         end = self.process.basis.state(base + self._wide(out, base) * answer)
+        return end if self.training else self.bounded(end)
+
+    def bounded(self, end: Tensor) -> Tensor:
+        """Answers held within the data's least and greatest value, where a sketch knows them."""
         sketch = self.denoiser.sketch
-        return end if sketch is None or self.training else sketch.bounded(end)
+        return end if sketch is None else sketch.bounded(end)
 
     def at(self, t: float) -> Slice:
         """The field at one time."""
