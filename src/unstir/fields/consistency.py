@@ -72,7 +72,7 @@ class Pairs:
         x, nearer = pair(field.process, data, t, s, generator)
         with torch.no_grad():
             # As it is in use: else answers beyond an end, where none counts as an error, draw each other on.
-            target = field.bounded(field(nearer, s, label))
+            target = field.denoiser.bounded(field(nearer, s, label))
         return distance(field.error(target, x, t, label)).mean()
 
     def times(
@@ -161,12 +161,7 @@ class ConsistencyField(LearnedField[LinearProcess]):
         base, out, given, level = self._parts(x, t, label, e)
         answer = self.process.basis.coordinates(self.denoiser.answer(given, level, label))
         end = self.process.basis.state(base + self._wide(out, base) * answer)
-        return end if self.training else self.bounded(end)
-
-    def bounded(self, end: Tensor) -> Tensor:
-        """Answers held within the data's least and greatest value, where a sketch knows them."""
-        sketch = self.denoiser.sketch
-        return end if sketch is None else sketch.bounded(end)
+        return end if self.training else self.denoiser.bounded(end)
 
     def at(self, t: float) -> Slice:
         """The field at one time."""

@@ -38,7 +38,7 @@ class ModalField(NeuralField):
         basis = self.process.basis
         base, out, given, level = self.parts(x, t, label)
         denoised = basis.state(base + out * basis.coordinates(self.answer(given, level, label)))
-        return denoised if self.sketch is None or self.training else self.sketch.bounded(denoised)
+        return denoised if self.training else self.bounded(denoised)
 
     def at(self, t: float) -> Slice:
         """The field at one time."""

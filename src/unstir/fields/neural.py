@@ -118,9 +118,11 @@ class NeuralField(LearnedField[LinearProcess]):
         """The denoised states, `(batch, *shape)`, for times `(batch,)`."""
         base, out, given, noise = self.parts(x, t, label)
         denoised = base + per_item(out, x) * self.answer(given, noise, label)
-        if self.sketch is None or self.training:
-            return denoised
-        return self.sketch.bounded(denoised)
+        return denoised if self.training else self.bounded(denoised)
+
+    def bounded(self, denoised: Tensor) -> Tensor:
+        """Answers held within the data's least and greatest value, where a sketch knows them."""
+        return denoised if self.sketch is None else self.sketch.bounded(denoised)
 
     def at(self, t: float) -> Slice:
         """The field at one time: where W does not vary the coefficients are plain numbers."""

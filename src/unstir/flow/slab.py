@@ -87,14 +87,11 @@ class SlabAscent(TimeAscent[Capacitor]):
         return torch.stack([found[c] for c in self._label.tolist()])
 
     def _mass_of(self, label: int | None, like: Tensor) -> Tensor:
-        generator = torch.Generator().manual_seed(0)
-        plate, z = GaussianPlate(DATA_STD), float(self._times[1]) * self._L
-        shape = (_DRAWS, math.prod(self.shape))
-        y, n = (torch.randn(shape, generator=generator, dtype=torch.float64) for _ in range(2))
-        g = torch.randn((_DRAWS, 1), generator=generator, dtype=torch.float64)
-        flat = (DATA_STD * y + z * n / g.abs()).to(like.device)
-        x = flat.reshape(-1, *self.shape).to(like.dtype)
+        process, generator = self.process, torch.Generator().manual_seed(0)
+        y = DATA_STD * torch.randn((_DRAWS, *self.shape), generator=generator, dtype=torch.float64)
+        t = self._times[1].expand(_DRAWS)
+        x = process.on_lines(y, t, generator, math.inf, torch.ones_like(t)).to(like.device)
         of = None if label is None else torch.full((_DRAWS,), label, device=like.device)
         near, far = self._fluxes(x, 1, of)
-        proposed = log_flux(plate, flat, self._times[1].to(like.device) * self._L)
+        proposed = log_flux(GaussianPlate(DATA_STD), x.flatten(1), self._times[1].to(like.device) * self._L)
         return torch.logsumexp(self._log_far(x) + near - far - proposed, 0) - math.log(_DRAWS)
