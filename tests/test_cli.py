@@ -661,7 +661,9 @@ def test_json_is_all_that_is_on_stdout(moons: Path, digits: tuple[Path, Said]) -
 def records(losses: list[float], start: int = 0) -> Iterator[TrainStep]:
     for index, loss in enumerate(losses, start + 1):
         skipped = 0 if np.isfinite(loss) else 1
-        yield TrainStep(index, start + len(losses), torch.tensor(loss), 1e-3, float(index), skipped)
+        yield TrainStep(
+            index, start + len(losses), torch.tensor(loss), 1e-3, float(index), torch.tensor(skipped)
+        )
 
 
 def shown(losses: list[float], start: int = 0, minutes: float | None = None) -> str:

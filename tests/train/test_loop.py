@@ -15,7 +15,7 @@ from unstir import physics
 from unstir.errors import InputError
 from unstir.fields import ExactField, NeuralField, build_network
 from unstir.train import TrainConfig, Trainer
-from unstir.train.loop import _PowerAverage
+from unstir.train.average import exponent
 
 Config = Callable[..., TrainConfig]
 Refused = Callable[..., str]
@@ -162,10 +162,53 @@ def test_fifty_in_a_row_stop_with_advice(config: Config) -> None:
     assert list(itertools.islice(trainer, 400))[-1].skipped == 400 - 8
     trainer = trainer_of(settings, Watcher(lambda step: math.nan if step > 7 else 1.0))
     with pytest.raises(
-        InputError, match=r"diverged: 50 steps in a row .*lower lr .now 0.5., raise warmup or use precision"
+        InputError,
+        match=r"diverged: 50 steps in a row .*, at step 57; lower lr .now 0.5., raise warmup or use",
     ):
         list(trainer)
     assert trainer.step == 57
+
+
+def test_a_verdict_that_comes_late_names_the_step_and_keeps_no_checkpoint(
+    config: Config, refused: Refused
+) -> None:
+    """As on a device whose figures are read 32 to 64 steps after."""
+
+    def late(every: int, steps: int) -> Trainer:
+        trainer = trainer_of(config(steps=steps), Watcher(lambda step: math.nan if step > 7 else 1.0))
+        trainer._rows._every = every
+        return trainer
+
+    prompt = refused(lambda: list(late(1, 1000)))
+    assert ", at step 57; " in prompt
+    trainer = late(32, 1000)
+    assert refused(lambda: list(trainer)) == prompt
+    assert trainer.step == 96  # rows of 64 steps were sent, and those of the next 32 have them read
+    trainer = late(32, 60)
+    assert refused(lambda: list(trainer)) == prompt  # at the end all is read
+    trainer = late(32, 1000)
+    walk = iter(trainer)
+    for _ in range(60):
+        step = next(walk)
+    assert step.skipped == 53
+    assert refused(trainer.state) == prompt  # so a checkpoint cannot be written
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_figures_that_come_late_change_nothing(config: Config, optimizer: str) -> None:
+    """Which steps are skipped is not the host's to decide."""
+    found = []
+    for every in (1, 7):
+        slopes = {4: math.nan, 9: math.inf, 30: 1e4}
+        watcher = Watcher(lambda step, slopes=slopes: slopes.get(step, 1.0))  # type: ignore[misc]
+        trainer = trainer_of(config(steps=40, optimizer=optimizer), watcher)
+        trainer._rows._every = every
+        list(trainer)
+        found.append((trainer.state(), state_of(trainer)))
+    (prompt, weights), (late, others) = found
+    assert {**late, "spent": 0} == {**prompt, "spent": 0}
+    assert (late["skipped"], late["watch_spikes"]) == (3, 1)
+    assert all(torch.equal(value, weights[name]) for name, value in others.items())
 
 
 @pytest.mark.parametrize(
@@ -182,12 +225,12 @@ def test_too_little_memory_names_the_batch(config: Config, refused: Refused, err
 @pytest.mark.parametrize(("width", "gamma"), [(0.05, 16.97), (0.10, 6.94)])
 def test_the_width_gives_the_published_exponent(width: float, gamma: float) -> None:
     """EDM2's own figures (Karras 2024, section 3.1)."""
-    assert _PowerAverage(width).gamma == pytest.approx(gamma, abs=0.005)
+    assert exponent(width) == pytest.approx(gamma, abs=0.005)
 
 
 @pytest.mark.parametrize("width", [0.02, 0.05, 0.1, 0.25])
 def test_the_weights_have_the_width_asked_for(width: float) -> None:
-    gamma, n = _PowerAverage(width).gamma, 20_000
+    gamma, n = exponent(width), 20_000
     edges = np.arange(n + 1.0) ** (gamma + 1)
     weights = np.diff(edges) / edges[-1]
     t = (np.arange(n) + 0.5) / n
@@ -199,7 +242,7 @@ def test_the_average_is_the_power_function_of_all_steps(config: Config) -> None:
     """θ̂_n = Σ_k θ_k (k^{γ+1} − (k−1)^{γ+1}) / n^{γ+1}, worked out from the weights of every step."""
     trainer = trainer_of(config(steps=40, ema=0.1, lr=1e-2))
     history = [torch.nn.utils.parameters_to_vector(trainer.field.parameters()).double() for _ in trainer]
-    n, gamma = len(history), _PowerAverage(0.1).gamma
+    n, gamma = len(history), exponent(0.1)
     weights = torch.diff(torch.arange(n + 1, dtype=torch.float64) ** (gamma + 1)) / n ** (gamma + 1)
     expected = (weights[:, None] * torch.stack(history)).sum(0)
     averaged = torch.nn.utils.parameters_to_vector(trainer.average.module.parameters())

@@ -1,12 +1,13 @@
 """Muon beside Adam: each against torch's own on the parameters that are its."""
 
 import copy
+import math
 
 import pytest
 import torch
 from torch import nn
 
-from unstir.train.muon import Muon, orthogonal
+from unstir.train.muon import Muon, _unchanged, orthogonal
 from unstir.train.optimizer import Optimizer
 
 
@@ -123,3 +124,40 @@ def test_what_had_no_gradient_stays() -> None:
     optimizer.step(0.1)
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
     assert not optimizer.tensors()
+
+
+@pytest.mark.parametrize("name", ["adam", "muon"])
+@pytest.mark.parametrize("bad", [math.nan, math.inf, 1e30])
+def test_a_step_that_does_not_count_changes_nothing(name: str, bad: float) -> None:
+    """Whatever the gradients are, and without a look at them; one that counts is as any."""
+    module, plain = network(), network()
+    one, two = (Optimizer(each.parameters(), name) for each in (module, plain))
+    yes, no = torch.tensor(True), torch.tensor(False)
+    for seed in range(2):
+        for each in (module, plain):
+            give_gradients(each, seed)
+        one.step(0.01, yes)
+        two.step(0.01)
+    before = [value.clone() for value in [*module.parameters(), *one.tensors().values()]]
+    assert all(torch.equal(a, b) for a, b in zip(module.parameters(), plain.parameters(), strict=True))
+    for parameter in module.parameters():
+        parameter.grad = torch.full_like(parameter, bad)
+    one.step(0.01, no)
+    after = [*module.parameters(), *one.tensors().values()]
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    give_gradients(module, 2)
+    one.step(0.01, yes)
+    assert not torch.equal(before[0], module[0].weight)
+
+
+def test_what_lies_in_parts_is_put_back() -> None:
+    """Where torch's own Muon makes the step, of which nothing may stay."""
+    values = [torch.ones(3), torch.zeros(2)]
+    for idle, wanted in ((1.0, 1.0), (0.0, 7.0)):
+        with _unchanged(values, torch.tensor(idle)):
+            for value in values:
+                value.fill_(7.0)
+        assert float(values[0][0]) == wanted
+    with _unchanged(values, None):
+        values[0].fill_(math.nan)
+    assert bool(values[0].isnan().all())

@@ -15,15 +15,24 @@ from unstir import physics
 from unstir.errors import InputError
 from unstir.fields import NeuralField, build_network
 from unstir.train import TrainConfig, Trainer
-from unstir.train.watch import Watch
+from unstir.train.gate import Gate
+from unstir.train.watch import Rows, Watch
 
 Config = Callable[..., TrainConfig]
 Refused = Callable[..., str]
 
 
-def judged(norms: list[float]) -> tuple[list[bool], Watch]:
-    watch = Watch()
-    return [watch.takes(norm) for norm in norms], watch
+CPU = torch.device("cpu")
+
+
+def judged(norms: list[float], gate: Gate | None = None) -> tuple[list[bool], Watch]:
+    gate, watch = gate or Gate(CPU), Watch()
+    made = []
+    for norm in norms:
+        made.append(bool(gate.takes(torch.tensor(norm, dtype=torch.float64))))
+        watch.note(0.0, finite=math.isfinite(norm), made=made[-1])
+    assert (gate.steps, gate.skipped) == (watch.steps, watch.skipped)
+    return made, watch
 
 
 def noise(n: int, spread: float = 0.5) -> list[float]:
@@ -66,8 +75,8 @@ def test_early_steps_are_none() -> None:
 def test_a_loss_that_grows_and_stays_finite_is_a_verdict() -> None:
     watch = Watch()
     for step in range(2000):
-        watch.takes(1.0)
-        watch.note(math.exp(-step / 200) if step < 1000 else math.exp(-5 + (step - 1000) / 50))
+        loss = math.exp(-step / 200) if step < 1000 else math.exp(-5 + (step - 1000) / 50)
+        watch.note(loss, finite=True, made=True)
         if watch.verdict():
             break
     assert 1000 < step < 1700
@@ -79,22 +88,27 @@ def test_a_loss_that_has_all_but_vanished_may_rise(floor: float) -> None:
     """Far above the least, and far below what it began with."""
     watch = Watch()
     for step in range(3000):
-        watch.takes(1.0)
-        watch.note(max(floor, math.exp(-step / 50)) if step < 2000 else 0.5)
+        loss = max(floor, math.exp(-step / 50)) if step < 2000 else 0.5
+        watch.note(loss, finite=True, made=True)
         assert watch.verdict() is None
 
 
 def test_it_is_restored_as_it_was() -> None:
     norms = noise(200)
     norms[150] = 200.0
-    straight, watch = judged(norms)
-    first, before = judged(norms[:120])
-    after = Watch()
-    before.note(0.3)
+    straight, _ = judged(norms)
+    whole, half = Gate(CPU), Gate(CPU)
+    judged(norms, whole)
+    first, before = judged(norms[:120], half)
+    before.note(0.3, finite=True, made=True)
+    before.steps, before.size = int(half.steps), float(half.size)
+    after, gate = Watch(), Gate(CPU)
     after.restore(json.loads(json.dumps(before.state())))
     assert after == before
-    assert first + [after.takes(norm) for norm in norms[120:]] == straight
-    assert after.size == watch.size
+    gate.restore(size=after.size, steps=after.steps, skipped=after.skipped)
+    rest = [bool(gate.takes(torch.tensor(norm, dtype=torch.float64))) for norm in norms[120:]]
+    assert first + rest == straight
+    assert (gate.size, gate.steps, gate.skipped) == (whole.size, whole.steps, whole.skipped)
     old = Watch()
     old.restore({"skipped": 3})
     assert old == Watch(skipped=3)
@@ -155,7 +169,7 @@ def test_healthy_trainings_stay_far_from_all_limits(config: Config, process: str
     law = physics.parse(process)
     field = NeuralField(build_network("mlp", (2,), {"width": 16, "depth": 1}), law, shape=(2,))
     this = Trainer(config(steps=300), field, data, bfloat16=False)
-    sizes = [this.watch.size for _ in this]
+    sizes = [float(this.gate.size) for _ in this]
     assert this.skipped == 0
     assert max(b - a for a, b in itertools.pairwise(sizes[20:])) < 0.05 * math.log(10)
     assert this.watch.loss < 10 * this.watch.least
@@ -166,3 +180,16 @@ def test_the_verdict_is_an_input_error(config: Config) -> None:
     this.watch.least, this.watch.first, this.watch.loss, this.watch.steps = 1e-3, 1e-3, 1e3, 100
     with pytest.raises(InputError, match="the loss has grown"):
         next(iter(this))
+
+
+def test_rows_of_another_device_come_late_and_none_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = Rows(CPU)
+    monkeypatch.setattr(rows, "_every", 4)
+    came = list[list[float]]()
+    for step in range(11):
+        rows.add([torch.tensor(float(step)), torch.tensor(0.5)])
+        came += rows.arrived()
+        # Nothing is read but what was sent four steps ago or more.
+        assert len(came) == max(0, 4 * ((step + 1) // 4) - 4)
+    assert came + list(rows.all()) == [[float(step), 0.5] for step in range(11)]
+    assert not list(rows.all())

@@ -30,6 +30,7 @@ from torch.nn import functional
 
 from unstir import spec
 from unstir.errors import InputError
+from unstir.moving import sent
 
 
 class Augmentation(ABC):
@@ -132,12 +133,12 @@ class Augment(Augmentation):
         moved = (condition[:, 2:] != 0).any(1).nonzero()[:, 0]
         if len(moved):
             grid = functional.affine_grid(
-                inverse[moved].to(x), [len(moved), *x.shape[1:]], align_corners=False
+                sent(inverse[moved], x.device, x.dtype), [len(moved), *x.shape[1:]], align_corners=False
             )
-            index = moved.to(x.device)
+            index = sent(moved, x.device)
             resampled = functional.grid_sample(x[index], grid, padding_mode="reflection", align_corners=False)
             x = x.index_copy(0, index, resampled)
-        return x, condition.to(x)
+        return x, sent(condition, x.device, x.dtype)
 
     def _drawn(self, n: int, size: torch.Size, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """The condition `(n, 9)`, and G⁻¹ without flips `(n, 2, 3)` in coordinates from −1 to 1; float64."""
@@ -202,7 +203,7 @@ def _check(x: Tensor) -> None:
 
 
 def _flipped(x: Tensor, where: Tensor, axis: int) -> Tensor:
-    return torch.where(where.to(x.device).reshape(-1, 1, 1, 1), x.flip(axis), x)
+    return torch.where(sent(where, x.device).reshape(-1, 1, 1, 1), x.flip(axis), x)
 
 
 def _matrix(rows: tuple[tuple[Tensor | float, ...], ...], like: Tensor) -> Tensor:

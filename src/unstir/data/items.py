@@ -19,6 +19,7 @@ from torch import Tensor
 from unstir.data.coder import Coder
 from unstir.data.dataset import Dataset
 from unstir.data.limits import is_large
+from unstir.moving import sent
 
 _PART = 4096  # items made at once
 _SAMPLE_BYTES = 2**28
@@ -72,8 +73,8 @@ class Items:
     def __getitem__(self, index: Index) -> Tensor:
         """The items at `index`, int64 numbers on any device or a slice, in model units on the device."""
         where = index if self.rows is None else self.rows[index.cpu() if isinstance(index, Tensor) else index]
-        values = self._values[where.to(self._values.device) if isinstance(where, Tensor) else where]
-        values = values.to(self.device, non_blocking=True)
+        values = self._values[sent(where, self._values.device) if isinstance(where, Tensor) else where]
+        values = sent(values, self.device)
         if self._table is not None:
             return self._table.index_select(0, values.flatten().int()).view(values.shape)
         return values if self._coder is None else self._coder.to_model(values)

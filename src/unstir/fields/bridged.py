@@ -17,6 +17,7 @@ from torch import Tensor
 
 from unstir.fields.field import Slice
 from unstir.fields.learned import LearnedField
+from unstir.moving import sent
 from unstir.physics import Bridge, CosineModes
 from unstir.physics.bridge import clock
 from unstir.physics.process import per_item, stratified
@@ -46,7 +47,7 @@ class BridgeField(LearnedField[Bridge]):
     def loss(self, data: Tensor, generator: torch.Generator, label: Tensor | None = None) -> Tensor:
         """Mean squared error of F, over the paper's time."""
         u = stratified(len(data), generator, torch.float32)
-        t = clock(u.double()).float().to(data.device)
+        t = sent(clock(u.double()).float(), data.device)
         x = self.process.perturb(data, t, generator)
         guess, out, given, level = self._known(x, t)
         basis = CosineModes()
@@ -57,7 +58,7 @@ class BridgeField(LearnedField[Bridge]):
         """D₀ and c as modes, the network's input, and its level."""
         process, basis = self.process, CosineModes()
         at, start = basis.coordinates(x).chunk(2, 1)
-        factor, left, size = (value.to(x) for value in process.wiener(start.shape[1:]))
+        factor, left, size = (sent(value, x.device, x.dtype) for value in process.wiener(start.shape[1:]))
         s = per_item(t, x).clamp(_LEAST, 1 - _LEAST)
         shown = (at - s * start) / (1 - s)
         unsure = process.sigma**2 * s / (1 - s)

@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from unstir.fields.learned import LearnedField
+from unstir.moving import sent
 from unstir.physics.coins import CoinProcess
 from unstir.physics.process import stratified
 
@@ -72,7 +73,7 @@ class CoinField(LearnedField[CoinProcess]):
         process = self.process
         # One time in each of the batch's even shares of 1 … T.
         shares = stratified(len(data), generator, torch.float32)
-        t = (shares * process.steps).floor().clamp_max(process.steps - 1).to(data.device) + 1
+        t = sent((shares * process.steps).floor().clamp_max(process.steps - 1) + 1, data.device)
         x = process.perturb(data, t, generator)
         log_prediction = self._log_prediction(x, t, label)
         bound = process.steps * divergence(process, data, x, t - 1, t, log_prediction.exp())

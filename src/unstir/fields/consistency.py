@@ -42,6 +42,7 @@ from unstir.fields.augmented import Augmented
 from unstir.fields.field import Slice
 from unstir.fields.learned import LearnedField
 from unstir.fields.neural import NeuralField
+from unstir.moving import sent
 from unstir.physics import LinearProcess
 from unstir.physics.process import per_item
 
@@ -80,10 +81,10 @@ class Pairs:
     ) -> tuple[Tensor, Tensor]:
         """Times t and the next ones below, s: places of the clock, drawn alike, the prior's among them."""
         count = _COARSEST * 2 ** int(field.progress * (_DOUBLINGS + 1) * 0.999)
-        clock = field.process.few_times(count + 1).to(device=device, dtype=torch.float32)
+        clock = field.process.few_times(count + 1).float()
         clock[-1] = field.process.t_min  # where the answer is known
-        index = torch.randint(count, (n,), generator=generator).to(device)
-        return clock[index], clock[index + 1]
+        index = torch.randint(count, (n,), generator=generator)
+        return sent(clock[index], device), sent(clock[index + 1], device)
 
 
 def pair(
@@ -91,7 +92,7 @@ def pair(
 ) -> tuple[Tensor, Tensor]:
     """States at times `t` and `s`, `(batch,)` each, of the same items and the same ε = √W n."""
     shape = data.shape[1:]
-    noise = process.noise.draw(len(data), shape, generator, data.dtype).to(data.device)
+    noise = sent(process.noise.draw(len(data), shape, generator, data.dtype), data.device)
     y = process.basis.coordinates(data)
 
     def at(time: Tensor) -> Tensor:
@@ -219,7 +220,7 @@ class ConsistencyField(LearnedField[LinearProcess]):
     ) -> tuple[Tensor, Tensor]:
         """The end of the skip path's flow, and its state at `stop`; in the coordinates of the basis."""
         process, basis, dtype = self.process, self.process.basis, x.dtype
-        clock = process.few_times(_WALK).to(x.device)
+        clock = sent(process.few_times(_WALK), x.device)
         u, now = basis.coordinates(x), torch.minimum(clock[0], t.double())
         clock, met = clock[1:], u
         if stop is not None:
@@ -274,7 +275,7 @@ class ConsistencyField(LearnedField[LinearProcess]):
     def _boundary(self, t: Tensor) -> Tensor:
         """b: 0 at the clock's first time, about 1 from its next walked one on."""
         process = self.process
-        low = process.progress(process.times(_WALK)[-2:].to(t.device))
+        low = process.progress(sent(process.times(_WALK)[-2:], t.device))
         above = (process.progress(t.double()) - low[1]).clamp(0, _LARGEST_RATIO)
         return above / (above + low[0] - low[1])
 

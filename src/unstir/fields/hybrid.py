@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from unstir.fields.learned import LearnedField
+from unstir.moving import sent
 from unstir.physics import DATA_STD
 from unstir.physics.langevin import LangevinProcess, apply
 from unstir.physics.process import per_item
@@ -56,7 +57,7 @@ class HybridField(LearnedField[LangevinProcess]):
 
     def loss(self, data: Tensor, generator: torch.Generator, label: Tensor | None = None) -> Tensor:
         """The error of E[ε_v | u] with weight 1/q², so that F's is counted alike at all times."""
-        t = self.process.training_times(len(data), *self.levels, generator).to(data.device)
+        t = sent(self.process.training_times(len(data), *self.levels, generator), data.device)
         state = self.process.perturb(data, t, generator)
         axes, known, scale, noise = self._coefficients(t)
         target = (self.process.target(data, state, t) - apply(known, state)) / per_item(scale, data)

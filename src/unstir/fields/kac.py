@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from unstir.fields.learned import LearnedField
+from unstir.moving import sent
 from unstir.physics import Kac
 from unstir.physics.process import per_item, stratified
 
@@ -27,8 +28,9 @@ class KacField(LearnedField[Kac]):
     def loss(self, data: Tensor, generator: torch.Generator, label: Tensor | None = None) -> Tensor:
         """The mean squared error of F over times t = u², u uniform: half lie in the first quarter."""
         uniform = stratified(len(data), generator)
-        t = (self.process.t_min + uniform**2 * (self.process.t_max - self.process.t_min)).to(data.device)
+        t = self.process.t_min + uniform**2 * (self.process.t_max - self.process.t_min)
         x = self.process.perturb(data, t, generator)
+        t = sent(t, data.device)
         slope, rest, size = self.process.regression(t)
         wanted = (self.process.target(data, x, t) - per_item(slope, x) * x) / per_item(rest, x)
         return (self._answer(x, t, size, label).float() - wanted).square().mean()

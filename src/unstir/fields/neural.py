@@ -34,6 +34,7 @@ from unstir.fields.learned import LearnedField
 from unstir.fields.leftover import LEVELS, Leftover
 from unstir.fields.sketch import Most, Sketch
 from unstir.fields.widths import EVIDENCE, WIDTHS, fit_widths
+from unstir.moving import sent
 from unstir.physics import DATA_STD, LinearProcess
 from unstir.physics.process import per_item
 
@@ -158,7 +159,7 @@ class NeuralField(LearnedField[LinearProcess]):
 
     def loss(self, data: Tensor, generator: torch.Generator, label: Tensor | None = None) -> Tensor:
         """The mean error over noise levels drawn where it matters; by 1/c_out² each counts alike."""
-        t = self.process.training_times(len(data), *self.levels, generator).to(data.device)
+        t = sent(self.process.training_times(len(data), *self.levels, generator), data.device)
         return self.error(data, self.process.perturb(data, t, generator), t, label).mean()
 
     def answer(self, x: Tensor, noise: Tensor, label: Tensor | None) -> Tensor:

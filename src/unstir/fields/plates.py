@@ -28,6 +28,7 @@ from torch.nn import functional
 from unstir.fields.field import Slice
 from unstir.fields.learned import LearnedField, by_class
 from unstir.fields.widths import EVIDENCE
+from unstir.moving import sent
 from unstir.physics import DATA_STD, Capacitor
 from unstir.physics.capacitor import level_time, time_level
 from unstir.physics.plate import GaussianPlate, Plate, PointPlate
@@ -107,12 +108,14 @@ class PlateField(LearnedField[Capacitor]):
         """The error of m and a on lines between the plates, against all the step's charges of their class."""
         process, shape = self.process, data.shape[1:]
         n = max(1, len(data) // 8)
-        t = self._times(n, process.bend(shape), generator).to(data.device)
+        t = sent(self._times(n, process.bend(shape), generator), data.device)
         near = (1 - t).clamp(_OTHER, 1 - _OTHER)
         x = process.on_lines(data[:n], t, generator, _REACH, near)
         far: Plate = process.far_plate()
         if process.far is not None:
-            far = PointPlate(process.far_points(len(data), shape, generator).to(data).flatten(1))
+            far = PointPlate(
+                sent(process.far_points(len(data), shape, generator), data.device, data.dtype).flatten(1)
+            )
         wanted_logit, across = torch.empty_like(t), torch.empty_like(x.flatten(1), dtype=torch.float64)
         for places, charges in by_class(label, n, self.classes):
             near_plate = PointPlate(data[charges].flatten(1))

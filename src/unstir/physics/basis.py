@@ -46,12 +46,12 @@ class CosineModes(Basis):
 
     def coordinates(self, x: Tensor) -> Tensor:
         for axis in _axes(x.ndim - 1):
-            x = _along(x, _matrix(x.shape[axis]).to(x), axis)
+            x = _along(x, _matrix(x.shape[axis], x.dtype, x.device), axis)
         return x
 
     def state(self, u: Tensor) -> Tensor:
         for axis in _axes(u.ndim - 1):
-            u = _along(u, _matrix(u.shape[axis]).to(u).T, axis)
+            u = _along(u, _matrix(u.shape[axis], u.dtype, u.device).T, axis)
         return u
 
 
@@ -78,9 +78,10 @@ def _along(x: Tensor, matrix: Tensor, axis: int) -> Tensor:
 
 
 @cache
-def _matrix(length: int) -> Tensor:
+@torch.inference_mode(mode=False)
+def _matrix(length: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """The orthonormal DCT-II: row k is √(2/n) cos(π k (j + ½)/n), row 0 over √2."""
     k, j = torch.arange(length, dtype=torch.float64)[:, None], torch.arange(length, dtype=torch.float64)
     matrix = torch.cos(math.pi * k * (j + 0.5) / length) * math.sqrt(2 / length)
     matrix[0] /= math.sqrt(2)
-    return matrix
+    return matrix.to(device, dtype)

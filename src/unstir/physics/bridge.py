@@ -26,6 +26,7 @@ from torch import Tensor
 
 from unstir import spec
 from unstir.errors import InputError
+from unstir.moving import sent
 from unstir.physics.basis import CosineModes
 from unstir.physics.degrade import Blur, Coarse, Degradation, Hole, Untouched
 from unstir.physics.process import Process, check_kept, check_state, per_item
@@ -72,7 +73,7 @@ class Bridge(Process):
 
     def degraded(self, data: Tensor, generator: torch.Generator) -> Tensor:
         """Images as the task leaves them, with its noise: `(batch, channels, height, width)`, model units."""
-        noise = torch.randn(data.shape, generator=generator, device=generator.device).to(data)
+        noise = _noise(data, generator)
         return self.degradation(data) + self.noise * noise
 
     def perturb(self, data: Tensor, t: Tensor, generator: torch.Generator) -> Tensor:
@@ -82,7 +83,7 @@ class Bridge(Process):
     def between(self, clean: Tensor, degraded: Tensor, t: Tensor, generator: torch.Generator) -> Tensor:
         """The state of given pairs (equation 11 of the paper)."""
         check_state("clean", clean, t)
-        noise = torch.randn(clean.shape, generator=generator, device=generator.device).to(clean)
+        noise = _noise(clean, generator)
         s = per_item(t, clean)
         x = (1 - s) * clean + s * degraded + self.sigma * (s * (1 - s)).sqrt() * noise
         return torch.cat([x, degraded], 1)
@@ -236,3 +237,10 @@ def bridge(
         task=task, width=width, factor=factor, hole=hole, noise=noise, sigma=sigma,
     )  # fmt: skip
     return Bridge(name, degradations[task], noise, sigma)
+
+
+def _noise(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Standard normal draws as `like`."""
+    return sent(
+        torch.randn(like.shape, generator=generator, device=generator.device), like.device, like.dtype
+    )

@@ -30,6 +30,7 @@ from torch import Tensor
 
 from unstir import spec
 from unstir.errors import InputError
+from unstir.moving import sent
 from unstir.physics.linear import DATA_STD
 from unstir.physics.noise import StudentT
 from unstir.physics.plate import GaussianPlate, Plate, PointPlate, combined
@@ -112,14 +113,14 @@ class Capacitor(FlowProcess):
         check_state("data", data, t)
         shape, device = data.shape[1:], generator.device
         L = self.length(shape)
-        far = self.far_points(len(data), shape, generator).to(data)
-        side = torch.rand(len(data), generator=generator, device=device).to(data.device) < near
+        far = sent(self.far_points(len(data), shape, generator), data.device, data.dtype)
+        side = sent(torch.rand(len(data), generator=generator, device=device), data.device) < near
         height = L * torch.where(side, t, 1 - t).abs().double()
         # K_h is h n/|g|, n and g normal; reach L > h/|g| is a bound on |g|, drawn by inversion.
         uniform = torch.rand(len(data), generator=generator, device=device, dtype=torch.float64)
         below = torch.erf(height / (reach * L * math.sqrt(2)))
-        g = math.sqrt(2) * torch.erfinv(below + (1 - below) * uniform.to(data.device))
-        normal = torch.randn(data.shape, generator=generator, device=device).to(data)
+        g = math.sqrt(2) * torch.erfinv(below + (1 - below) * sent(uniform, data.device))
+        normal = sent(torch.randn(data.shape, generator=generator, device=device), data.device, data.dtype)
         scale = height / g.clamp_min(1e-12)
         origin = torch.where(side.reshape(-1, *(1,) * len(shape)), data, far)
         return origin + per_item(scale, data) * normal

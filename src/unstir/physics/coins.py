@@ -29,6 +29,7 @@ from torch.nn import functional
 
 from unstir import spec
 from unstir.errors import InputError
+from unstir.moving import sent
 from unstir.physics.process import Process
 from unstir.physics.toss import FairToss, MaskToss, Toss
 
@@ -180,8 +181,8 @@ class CoinProcess(Process):
 
     def _tossed(self, x: Tensor, kept: Tensor, generator: torch.Generator) -> Tensor:
         device = generator.device
-        uniform = torch.rand(x.shape, generator=generator, device=device).to(x.device)
-        fresh = self.toss.draw(x.shape, generator).to(x.device)
+        uniform = sent(torch.rand(x.shape, generator=generator, device=device), x.device)
+        fresh = sent(self.toss.draw(x.shape, generator), x.device)
         return torch.where(uniform < kept.to(uniform).reshape(-1, *(1,) * (x.ndim - 1)), x, fresh)
 
     def _numbers(self, x: Tensor, share: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

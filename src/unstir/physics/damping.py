@@ -11,6 +11,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -36,13 +37,13 @@ class Damping(ABC):
 
     def factor(self, s: Tensor, shape: Sequence[int]) -> Tensor:
         """d_k(s), float64 `(*s.shape, *modes)`, where `modes` broadcasts against `shape`."""
-        modes, s = eigenvalues(shape), s.double().reshape(*s.shape, *(1,) * len(shape))
+        modes, s = _modes(tuple(shape), s.device), s.double().reshape(*s.shape, *(1,) * len(shape))
         width = self.width(s, _side(shape))
-        return self.floor + (1 - self.floor) * torch.exp(-0.5 * modes.to(s.device) * width**2)
+        return self.floor + (1 - self.floor) * torch.exp(-0.5 * modes * width**2)
 
     def rate(self, s: Tensor, shape: Sequence[int]) -> Tensor:
         """dd_k/ds, shaped as `factor`."""
-        modes, s = eigenvalues(shape).to(s.device), s.double().reshape(*s.shape, *(1,) * len(shape))
+        modes, s = _modes(tuple(shape), s.device), s.double().reshape(*s.shape, *(1,) * len(shape))
         width, change = self.width(s, _side(shape)), self.width_rate(s, _side(shape))
         return -(1 - self.floor) * torch.exp(-0.5 * modes * width**2) * modes * width * change
 
@@ -88,6 +89,13 @@ class LogBlur(Damping):
 
     def _growth(self, side: int) -> float:
         return math.log(max(self.largest * side / self.smallest, 1.0 + 1e-6))
+
+
+@cache
+@torch.inference_mode(mode=False)
+def _modes(shape: tuple[int, ...], device: torch.device) -> Tensor:
+    """The eigenvalues, once for each device."""
+    return eigenvalues(shape).to(device)
 
 
 def _side(shape: Sequence[int]) -> int:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from unstir.moving import sent
 from unstir.physics.basis import CosineModes, eigenvalues
 
 
@@ -41,8 +42,8 @@ class Blur(Degradation):
 
     def __call__(self, images: Tensor) -> Tensor:
         basis = CosineModes()
-        factor = torch.exp(-0.5 * self.width**2 * eigenvalues(images.shape[1:])).to(images)
-        return basis.state(factor * basis.coordinates(images))
+        factor = torch.exp(-0.5 * self.width**2 * eigenvalues(images.shape[1:]))
+        return basis.state(sent(factor, images.device, images.dtype) * basis.coordinates(images))
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from unstir import spec
 from unstir.errors import InputError
+from unstir.moving import sent
 from unstir.physics.process import FlowProcess, check_state, per_item
 from unstir.physics.telegraph import (
     draw_telegraph,
@@ -120,12 +121,12 @@ class Kac(FlowProcess):
         return 0.25 * (0.5 * V.log() - (self.f(t).clamp_min(1e-2) * std).log())
 
     def perturb(self, data: Tensor, t: Tensor, generator: torch.Generator) -> Tensor:
-        """Draw x_t = f y + K_g given y = `data`."""
+        """Draw x_t = f y + K_g given y = `data`; times may lie with the generator."""
         check_state("data", data, t)
         like = data.double()
         g = per_item(self.g(t.double()), like).expand_as(data)
-        k = draw_telegraph(g, self.a, self.speed, generator).to(data.device)
-        return (per_item(self.f(t.double()), like) * like + k).to(data.dtype)
+        k = sent(draw_telegraph(g, self.a, self.speed, generator), data.device)
+        return (per_item(sent(self.f(t.double()), data.device), like) * like + k).to(data.dtype)
 
     def prior(
         self,

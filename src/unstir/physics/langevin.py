@@ -31,6 +31,7 @@ from torch import Tensor
 
 from unstir import spec
 from unstir.errors import InputError
+from unstir.moving import sent
 from unstir.physics.linear import squared_distances
 from unstir.physics.process import FlowProcess, check_state, per_item, stratified
 
@@ -163,7 +164,7 @@ class LangevinProcess(FlowProcess):
         a, root = self.kernel(t)
         shape = (len(data), *self.state_shape(data.shape[1:]))
         noise = torch.randn(shape, generator=generator, device=generator.device, dtype=data.dtype)
-        return apply(a[..., None], data) + apply(root, noise.to(data.device))
+        return apply(a[..., None], data) + apply(root, sent(noise, data.device))
 
     def prior(
         self,

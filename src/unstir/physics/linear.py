@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from unstir.moving import sent
 from unstir.physics.basis import Basis, Pixel
 from unstir.physics.damping import Damping
 from unstir.physics.noise import Gaussian, Noise
@@ -213,7 +214,7 @@ class LinearProcess(FlowProcess):
     def perturb(self, data: Tensor, t: Tensor, generator: torch.Generator) -> Tensor:
         """Draw x_t = A y + B ε given y = `data`."""
         check_state("data", data, t)
-        noise = self.noise.draw(len(data), data.shape[1:], generator, data.dtype).to(data.device)
+        noise = sent(self.noise.draw(len(data), data.shape[1:], generator, data.dtype), data.device)
         A = self.signal(t, data.shape[1:]).to(data.dtype)
         return self.basis.state(A * self.basis.coordinates(data)) + per_item(self.B(t), data) * noise
 

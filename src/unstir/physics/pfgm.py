@@ -22,6 +22,7 @@ from torch import Tensor
 
 from unstir import spec
 from unstir.errors import InputError
+from unstir.moving import sent
 from unstir.physics.linear import LinearProcess
 from unstir.physics.noise import StudentT
 from unstir.physics.process import per_item
@@ -89,8 +90,8 @@ class Pfgm(LinearProcess):
         share = torch.rand(n, generator=generator, device=generator.device)
         share = torch.where(height < 0.5, 0.7 * share, share)
         size = self.scale * self.sigma * torch.exp(share * (self.M or _TYPICAL_STEPS) * math.log1p(self.tau))
-        x = data + (noise * per_item(size, noise)).to(data)
-        return x, (height * size).clamp_min(1e-10).to(data.device)
+        x = data + sent(noise * per_item(size, noise), data.device, data.dtype)
+        return x, sent((height * size).clamp_min(1e-10), data.device)
 
     def time_of(self, z: Tensor) -> Tensor:
         """The time at height z, below z_min too, of any shape."""

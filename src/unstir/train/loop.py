@@ -2,6 +2,10 @@
 
 Data order is a function of (seed, epoch, position), random numbers come from generators whose states are
 kept, and the learning rate depends on step/total: resuming equals never having stopped.
+
+The host never waits for the device within a step. Whether a step counts is decided there (`gate.py`), figures
+of steps come some steps late (`watch.Rows`), and random numbers, which are drawn on the CPU so that they are
+the same on every device, are drawn while the device works on the step before.
 """
 
 from __future__ import annotations
@@ -15,20 +19,22 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 
 from unstir.data.items import Items
 from unstir.errors import InputError
 from unstir.fields import LearnedField
 from unstir.fields.augmented import core, telling
+from unstir.moving import sent
+from unstir.train.average import Average
 from unstir.train.budget import Budget
 from unstir.train.checkpoint import Checkpoint, Tensors
 from unstir.train.cluster import Cluster
 from unstir.train.config import TrainConfig
 from unstir.train.folder import make_augmentation
+from unstir.train.gate import Gate
 from unstir.train.optimizer import USUAL_LR, Optimizer
-from unstir.train.sharding import gathered, local, placed, shard, whole
-from unstir.train.watch import Watch
+from unstir.train.sharding import gathered, placed, shard, whole
+from unstir.train.watch import Rows, Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,7 @@ class TrainStep:
         loss: the batch's mean loss, a scalar tensor; reading it waits for the device.
         lr: the learning rate.
         seconds: since training began, over all sessions.
-        skipped: steps so far that changed nothing: their gradient was not finite, or a spike.
+        skips: steps so far that changed nothing, a scalar tensor.
     """
 
     index: int
@@ -49,7 +55,12 @@ class TrainStep:
     loss: Tensor
     lr: float
     seconds: float
-    skipped: int
+    skips: Tensor
+
+    @property
+    def skipped(self) -> int:
+        """Steps so far whose gradient was not finite, or a spike; reading it waits for the device."""
+        return int(self.skips)
 
 
 class Trainer:
@@ -80,13 +91,14 @@ class Trainer:
         self.labels = labels
         self.bfloat16 = bfloat16
         self.cluster = cluster or Cluster()
-        self.step = 0
-        self.watch = Watch()
+        self.step = self._noted = 0
+        device = next(field.parameters()).device
+        self.gate, self.watch, self._rows = Gate(device), Watch(), Rows(device)
         seconds = None if config.minutes is None else 60 * config.minutes
         self.budget = Budget(seconds, config.steps or 0)
         # A run of old, whose config.yaml does not say, had Adam.
         name = "adam" if config.optimizer == "auto" else config.optimizer
-        self.average = AveragedModel(field, multi_avg_fn=_PowerAverage(config.ema))
+        self.average = Average(field, config.ema)
         if self.cluster.sharded:
             for each in (field, self.average.module):
                 shard(core(each))
@@ -104,21 +116,16 @@ class Trainer:
             start = time.perf_counter()
             lr = self._learning_rate()
             with self._randomness.installed(), self._out_of_memory_explained():
-                loss, made = self._train_step(lr)
+                loss = self._train_step(lr)
             self.step += 1
-            # Clocks and losses differ among processes, and plan and verdict must not.
-            elapsed, told = self.cluster.told(time.perf_counter() - start, float(loss))
-            if made:
-                self.watch.note(told)
-            if why := self.watch.verdict():
-                raise InputError(
-                    f"training diverged: {why}; lower lr (now {self.highest:g}), raise warmup or use "
-                    "precision float32"
-                )
+            # Clocks differ among processes, and the plan must not.
+            (elapsed,) = self.cluster.told(time.perf_counter() - start)
+            self._note(self._rows.arrived())
             self.budget.update(self.step, elapsed)
-            yield TrainStep(self.step, self.budget.total, loss, lr, self.budget.spent, self.watch.skipped)
+            yield TrainStep(self.step, self.budget.total, loss, lr, self.budget.spent, self.gate.skipped)
+        self._note(self._rows.all())
 
-    def _train_step(self, lr: float) -> tuple[Tensor, bool]:
+    def _train_step(self, lr: float) -> Tensor:
         items, label = self._batch()
         items, condition = self._transformed(items)
         self.field.progress = self.budget.progress(self.step)
@@ -131,12 +138,30 @@ class Trainer:
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.cluster.sum_gradients(core(self.field))
-        norm = nn.utils.clip_grad_norm_(self.field.parameters(), self.config.clip, foreach=True)
-        made = self.watch.takes(float(gathered(norm)))
-        if made:
-            self.optimizer.step(lr)
-            self.average.update_parameters(self.field)
-        return loss.detach(), made
+        norm = gathered(nn.utils.clip_grad_norm_(self.field.parameters(), self.config.clip, foreach=True))
+        made = self.gate.takes(norm)
+        self.optimizer.step(lr, made)
+        self.average.update(self.field, made)
+        loss = loss.detach()
+        self._rows.add([value.to(self.gate.dtype) for value in (loss, norm, made)])
+        return loss
+
+    def _note(self, rows: Iterator[list[float]]) -> None:
+        """What the host makes of the figures of steps that have arrived.
+
+        Raises:
+            InputError: the training has diverged.
+        """
+        for loss, norm, made in rows:
+            # Losses differ among processes by rounding, and the verdict must not.
+            (told,) = self.cluster.told(loss)
+            self.watch.note(told, finite=math.isfinite(norm), made=bool(made))
+            self._noted += 1
+            if why := self.watch.verdict():
+                raise InputError(
+                    f"training diverged: {why}, at step {self._noted}; lower lr (now {self.highest:g}), "
+                    "raise warmup or use precision float32"
+                )
 
     @contextmanager
     def _out_of_memory_explained(self) -> Iterator[None]:
@@ -162,8 +187,8 @@ class Trainer:
     def _batch(self) -> tuple[Tensor, Tensor | None]:
         """The items of this step and their labels, some of them withheld."""
         index = self._indices()
-        label = None if self.labels is None else self._withheld(self.labels[index.to(self.labels.device)])
-        return self.data[index.to(self.data.device)], label
+        label = None if self.labels is None else self._withheld(self.labels[sent(index, self.labels.device)])
+        return self.data[sent(index, self.data.device)], label
 
     def _transformed(self, items: Tensor) -> tuple[Tensor, Tensor | None]:
         """The items as this step learns them, and what tells it how they were transformed."""
@@ -172,7 +197,7 @@ class Trainer:
     def _withheld(self, label: Tensor) -> Tensor:
         """Labels, a share of them made "none": the field learns the law of all classes together too."""
         dropped = torch.rand(len(label), generator=self.generator) < self.config.label_dropout
-        return label.masked_fill(dropped.to(label.device), self.field.classes)
+        return label.masked_fill(sent(dropped, label.device), self.field.classes)
 
     def _indices(self) -> Tensor:
         """The items of this step: the next `batch` positions of the epochs laid end to end."""
@@ -197,7 +222,7 @@ class Trainer:
     @property
     def skipped(self) -> int:
         """Steps so far that changed nothing."""
-        return self.watch.skipped
+        return int(self.gate.skipped)
 
     def tensors(self) -> Tensors:
         """All that a checkpoint keeps as tensors."""
@@ -217,7 +242,13 @@ class Trainer:
         return tensors
 
     def state(self) -> dict[str, float | None]:
-        """All that a checkpoint keeps as plain values."""
+        """All that a checkpoint keeps as plain values.
+
+        Raises:
+            InputError: the training has diverged.
+        """
+        self._note(self._rows.all())
+        self.watch.size = float(self.gate.size)
         return {
             "seconds": self.budget.seconds,
             "total": self.budget.total,
@@ -246,12 +277,14 @@ class Trainer:
                 self.budget.total = int(checkpoint.state["total"])
             self.budget.spent = float(checkpoint.state["spent"])
             self.watch.restore(checkpoint.state)
+            watch = self.watch
+            self.gate.restore(size=watch.size, steps=watch.steps, skipped=watch.skipped)
         except (KeyError, ValueError, TypeError, RuntimeError, OverflowError) as error:
             reason = f"{type(error).__name__}: {str(error).splitlines()[0]}"
             raise InputError(
                 f"checkpoint at step {checkpoint.step}: does not fit this run ({reason}); start a new run"
             ) from None
-        self.step = checkpoint.step
+        self.step = self._noted = checkpoint.step
 
 
 class _Randomness:
@@ -291,27 +324,3 @@ class _Randomness:
             self.states = {"torch": torch.get_rng_state()}
             for device in self._cuda:
                 self.states["cuda"] = torch.cuda.get_rng_state(device)
-
-
-class _PowerAverage:
-    """Power-function averaging: weights ∝ t^γ, so that the width is a fixed share of the run so far.
-
-    The share σ_rel fixes γ by σ_rel² = (γ + 1) / ((γ + 2)² (γ + 3)) (Karras 2024, EDM2, equation 123).
-    """
-
-    def __init__(self, width: float) -> None:
-        low, high = 0.0, 1e4
-        for _ in range(60):
-            middle = 0.5 * (low + high)
-            wide = (middle + 1) / ((middle + 2) ** 2 * (middle + 3)) > width**2
-            low, high = (middle, high) if wide else (low, middle)
-        self.gamma = low
-
-    def __call__(
-        self,
-        averaged: tuple[Tensor, ...] | list[Tensor],
-        current: tuple[Tensor, ...] | list[Tensor],
-        count: Tensor | int,
-    ) -> None:
-        keep = (1 - 1 / (int(count) + 1)) ** (self.gamma + 1)
-        torch._foreach_lerp_(local(averaged), local(current), 1 - keep)

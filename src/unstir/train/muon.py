@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from unstir.train.machine import has_fast_bfloat16
-from unstir.train.sharding import lies_in_parts
+from unstir.train.sharding import lies_in_parts, local
+
+_BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 class Muon(torch.optim.Muon):
@@ -30,25 +34,54 @@ class Muon(torch.optim.Muon):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]  # noqa: ANN401
-        """Change the matrices by their gradients."""
+        """Change the matrices by their gradients; nothing where `found_inf` holds 1, as torch's Adam does."""
+        idle: Tensor | None = getattr(self, "found_inf", None)
         for group in self.param_groups:
             matrices, gradients, momenta = list[Tensor](), list[Tensor](), list[Tensor]()
             self._init_group(group, matrices, gradients, momenta)
             if any(lies_in_parts(matrix) for matrix in matrices):
-                super().step(closure)  # type: ignore[no-untyped-call]
+                with _unchanged(matrices + momenta, idle):
+                    super().step(closure)  # type: ignore[no-untyped-call]
                 return
-            if not matrices:
-                continue
-            torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
-            steps = torch._foreach_lerp(gradients, momenta, group["momentum"])  # Nesterov's
-            alike = defaultdict[torch.Size, list[int]](list)
+            share: Tensor | float = 1.0 if idle is None else 1 - idle
+            alike = defaultdict[tuple[torch.Size, torch.dtype], list[int]](list)
             for i, matrix in enumerate(matrices):
-                alike[matrix.shape].append(i)
-            for shape, places in alike.items():
-                stack = torch.stack([steps[i] for i in places])
-                made = orthogonal(stack, group["ns_coefficients"], group["ns_steps"]).to(stack.dtype)
+                alike[matrix.shape, matrix.dtype].append(i)
+            for (shape, dtype), places in alike.items():
+                stack = torch.stack([gradients[i] for i in places])
+                if idle is not None:
+                    _erase(stack, idle)
+                given, kept = list(stack.unbind()), [momenta[i] for i in places]
+                # With a share of 0 momenta stay, and the steps, Nesterov's, are 0.
+                _lerp(kept, given, (1 - group["momentum"]) * share)
+                _lerp(given, kept, group["momentum"] * share)
+                made = orthogonal(stack, group["ns_coefficients"], group["ns_steps"]).to(dtype)
                 size = 0.2 * math.sqrt(max(shape)) * group["lr"]
                 torch._foreach_add_([matrices[i] for i in places], list(made.unbind()), alpha=-size)
+
+
+def _lerp(values: list[Tensor], ends: list[Tensor], weight: Tensor | float) -> None:
+    """values ← values + weight (ends − values), all of one dtype."""
+    if isinstance(weight, Tensor):
+        torch._foreach_lerp_(values, ends, [weight.to(values[0].dtype)] * len(values))
+    else:
+        torch._foreach_lerp_(values, ends, weight)
+
+
+def _erase(stack: Tensor, idle: Tensor) -> None:
+    """Make numbers 0 where `idle` is 1, whatever they are: 0 times NaN is NaN, but no bits are 0."""
+    kind = _BITS[stack.itemsize]
+    stack.view(kind).bitwise_and_((idle - 1).to(kind))
+
+
+@contextmanager
+def _unchanged(values: list[Tensor], idle: Tensor | None) -> Iterator[None]:
+    """What the block changes of `values` is undone where `idle` is 1."""
+    before = [] if idle is None else [part.clone() for part in local(values)]
+    yield
+    if idle is not None:
+        for part, was in zip(local(values), before, strict=True):
+            part.copy_(torch.where(idle > 0, was, part))
 
 
 def orthogonal(stack: Tensor, coefficients: tuple[float, float, float], steps: int) -> Tensor:

@@ -44,14 +44,22 @@ class Optimizer:
             adam = torch.optim.Adam([self._parameters[i] for i in narrow], betas=_BETAS, fused=True)
             self._parts.append((adam, narrow, _SHARE if wide else 1.0))
 
-    def step(self, lr: float) -> None:
-        """Change the parameters by their gradients."""
+    def step(self, lr: float, made: Tensor | None = None) -> None:
+        """Change the parameters by their gradients.
+
+        Args:
+            lr: the learning rate.
+            made: a scalar boolean on their device: where it is false nothing changes, whatever the gradients.
+        """
+        idle = None if made is None else 1 - made.float()
         for index, view in self._views.items():
             gradient = self._parameters[index].grad
             view.grad = None if gradient is None else _as_matrix(gradient, like=self._parameters[index])
         for part, _, share in self._parts:
             for group in part.param_groups:
                 group["lr"] = share * lr
+            # As torch's GradScaler tells its optimisers, on the device.
+            part.found_inf = idle  # type: ignore[attr-defined]
             part.step()
 
     def zero_grad(self) -> None:

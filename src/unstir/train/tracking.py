@@ -234,7 +234,7 @@ def sample_picture(session: Session) -> Image | None:
     # Parts of a network answer only together: the checkpoint before holds it whole.
     field = load(session.path).field if trainer.cluster.sharded else trainer.average.module
     was = field.training
-    run = Run(session.path, session.config, info, field.eval(), trainer.step)  # type: ignore[arg-type]
+    run = Run(session.path, session.config, info, field.eval(), trainer.step)
     try:
         with torch.no_grad():
             samples = run.sample(n, seed=seed, start=given)

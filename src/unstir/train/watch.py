@@ -1,25 +1,26 @@
-"""Watch over a training: which steps are skipped, and when it has diverged.
+"""Watch over a training: how many steps were skipped, and when it has diverged.
 
-    m  ← m + ε·min(ln‖g‖ − m, ln S)       the usual size of a gradient, ε = 1/20
-    ‖g‖ > S·exp(m), S = 50                 a spike: the step changes nothing
-
-Healthy trainings keep ‖g‖ below 4·exp(m), those with heavy tails among them (`tests/train/test_watch.py`
-holds some to 10). A spike moves m too, so that a change that lasts is followed after a few steps. A training
-has diverged when 50 steps in a row were skipped, or when the loss, averaged over about 50 steps, is 100 times
-the least it was and 10 times what it began with.
+Which steps count is decided on the device (`gate.py`); here is what the host makes of it, a row a step, when
+the rows arrive. A training has diverged when 50 steps in a row were skipped, or when the loss, averaged over
+about 50 steps, is 100 times the least it was and 10 times what it began with.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 
-_SPIKE = 50.0
-_RATE, _LOSS_RATE = 0.05, 0.02
-_EARLY = 20  # steps before anything is usual
+import torch
+from torch import Tensor
+
+from unstir.train.gate import EARLY
+
+_LOSS_RATE = 0.02
 _MOST_SKIPPED = 50
 _ABOVE_LEAST, _ABOVE_FIRST = 100.0, 10.0
+_LATE = 32  # steps whose rows are sent at once, and read when the next ones are sent
 
 
 @dataclass
@@ -31,9 +32,9 @@ class Watch:
         spikes: those of them whose gradient was finite.
         in_a_row: the newest of them, without one that counted between.
         steps: those that counted.
-        size: m above.
+        size: the logarithm of a gradient's usual size, the gate's.
         loss: the average.
-        first: the same when `_EARLY` steps had counted.
+        first: the same when `EARLY` steps had counted.
         least: the least since then.
     """
 
@@ -46,29 +47,24 @@ class Watch:
     first: float = 0.0
     least: float = 0.0
 
-    def takes(self, norm: float) -> bool:
-        """Whether the step with a gradient of this norm is to be made; it is counted either way."""
-        finite = math.isfinite(norm)
-        usual = finite
-        if finite and norm > 0:
-            ahead = math.log(norm) - self.size if self.steps else 0.0
-            usual = self.steps < _EARLY or ahead <= math.log(_SPIKE)
-            rate = max(_RATE, 1 / (self.steps + 1))
-            self.size = self.size + rate * min(ahead, math.log(_SPIKE)) if self.steps else math.log(norm)
-        if usual:
-            self.steps, self.in_a_row = self.steps + 1, 0
-            return True
-        self.skipped, self.in_a_row = self.skipped + 1, self.in_a_row + 1
-        self.spikes += finite
-        return False
+    def note(self, loss: float, *, finite: bool, made: bool) -> None:
+        """Take note of a step.
 
-    def note(self, loss: float) -> None:
-        """Take note of the loss of a step that was made."""
+        Args:
+            loss: of its batch.
+            finite: whether its gradient was.
+            made: whether it counted.
+        """
+        if not made:
+            self.skipped, self.in_a_row = self.skipped + 1, self.in_a_row + 1
+            self.spikes += finite
+            return
+        self.steps, self.in_a_row = self.steps + 1, 0
         if not math.isfinite(loss):
             return
-        rate = max(_LOSS_RATE, 1 / max(self.steps, 1))
+        rate = max(_LOSS_RATE, 1 / self.steps)
         self.loss += rate * (loss - self.loss)
-        if self.steps == _EARLY:
+        if self.steps == EARLY:
             self.first = self.least = self.loss
         self.least = min(self.least, self.loss)
 
@@ -77,7 +73,7 @@ class Watch:
         if self.in_a_row >= _MOST_SKIPPED:
             return f"{self.in_a_row} steps in a row had no finite gradient, or one far above the usual"
         grown = self.least > 0 and self.loss > max(_ABOVE_LEAST * self.least, _ABOVE_FIRST * self.first)
-        if self.steps > _EARLY and grown:
+        if self.steps > EARLY and grown:
             return f"the loss has grown to {self.loss:.3g}, from {self.least:.3g}"
         return None
 
@@ -98,3 +94,57 @@ class Watch:
                 if not isinstance(value, int | float) or not math.isfinite(value):
                     raise ValueError(f"{name} is no finite number")
                 setattr(self, field.name, type(getattr(self, field.name))(value))
+
+
+class Rows:
+    """Figures of steps, a row of scalar tensors each, on their way from a device to the host.
+
+    Some steps' rows are sent at once, and read when those after them are sent. By then they have long
+    arrived, so that the host never waits for a step that the device is still at, and is never more than two
+    such lots ahead of it. The CPU's are there at once.
+
+    Args:
+        device: of the training.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._every = 1 if device.type == "cpu" else _LATE
+        self._cuda = device.type == "cuda"
+        self._kept: list[Tensor] = []
+        self._sent: deque[tuple[Tensor, torch.cuda.Event | None]] = deque()
+
+    def add(self, row: Sequence[Tensor]) -> None:
+        """Add a step's row; all are of one dtype."""
+        self._kept.append(torch.stack(list(row)))
+        if len(self._kept) == self._every:
+            self._send()
+
+    def arrived(self) -> Iterator[list[float]]:
+        """The rows that can be read without waiting, in the order of their steps; each is given once."""
+        while len(self._sent) > (self._every > 1):
+            yield from self._read()
+
+    def all(self) -> Iterator[list[float]]:
+        """All rows that were not given yet: waits for the device."""
+        if self._kept:
+            self._send()
+        while self._sent:
+            yield from self._read()
+
+    def _send(self) -> None:
+        rows, self._kept = torch.stack(self._kept), []
+        if not self._cuda:
+            self._sent.append((rows, None))
+            return
+        there = torch.empty(rows.shape, dtype=rows.dtype, pin_memory=True)
+        there.copy_(rows, non_blocking=True)
+        event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        event.record(torch.cuda.current_stream(rows.device))
+        self._sent.append((there, event))
+
+    def _read(self) -> list[list[float]]:
+        rows, event = self._sent.popleft()
+        if event is not None:
+            event.synchronize()
+        values: list[list[float]] = rows.tolist()
+        return values
