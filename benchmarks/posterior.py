@@ -19,6 +19,7 @@ from torch import Tensor
 from unstir import flow, physics
 from unstir.conditions import ConditionedField, Matrix, Particles
 from unstir.fields import MixtureField
+from unstir.flow import Streams
 from unstir.physics import LinearProcess
 
 NAMES = (
@@ -118,7 +119,8 @@ def main() -> None:
         told = process.prepared(gaussian(process).sample(10_000, torch.Generator().manual_seed(0)))
         one, rows, o = gaussian(told), draw(4, 8, seed=2) / 8**0.5, draw(1, 4, seed=3)
         guided = ConditionedField(one, told, Matrix(rows, SIGMA), o)
-        x = flow.sample(told, guided, n, (8,), steps=options.steps, dtype=torch.float64, batch=n)
+        begun = guided.start(Streams(1, 0, n))
+        x = flow.sample(told, guided, n, (8,), steps=options.steps, start=begun, dtype=torch.float64, batch=n)
         alone = errors(x, posterior(one, rows, o[0]))
         print(f"{name:21} {shown(many)}      {shown(alone)} {time.process_time() - start:8.1f}", flush=True)
 

@@ -16,9 +16,8 @@ from torch import Tensor
 
 from unstir import spec
 from unstir.classes import Asked
-from unstir.conditions import ConditionedField, Measurement, Method, Particles, parse_method, wiener
+from unstir.conditions import ConditionedField, Measurement, Method, Particles, parse_method
 from unstir.conditions.particles import usual_stir
-from unstir.conditions.view import prior_variance
 from unstir.errors import InputError
 from unstir.fields.learned import check_denoises
 from unstir.flow import Progress, Solver, Streams, parse_solver, sample_steps
@@ -164,9 +163,11 @@ def restore_steps(
     batch = math.ceil(batch / together) * together
     for at in range(0, n, batch):
         here = o[at : at + batch].to(device)
+        guided = ConditionedField(run.field, process, seen, here, chosen, _LOST)
+        alone = not isinstance(parsed, Particles)
         walk = sample_steps(
             process,
-            ConditionedField(run.field, process, seen, here, chosen, _LOST),
+            guided,
             len(here),
             shape,
             solver=parsed,
@@ -175,9 +176,7 @@ def restore_steps(
             first=at,
             batch=batch,
             label=None if labels is None else labels[at : at + batch],
-            start=None
-            if isinstance(parsed, Particles)
-            else _start(process, seen, here, shape, Streams(seed + 1, at, len(here))),
+            start=guided.start(Streams(seed + 1, at, len(here)), shape) if alone else None,
             device=device,
         )
         for progress in walk:
@@ -280,15 +279,3 @@ def _solver(text: str, process: LinearProcess, samples: int) -> Solver[LinearPro
         return Particles(samples, stir)
 
     return spec.parse("solver", text, {"particles": particles})
-
-
-def _start(
-    process: LinearProcess, seen: Measurement, observed: Tensor, shape: tuple[int, ...], streams: Streams
-) -> Tensor | None:
-    """Items to start from, where the prior is made of data: drawn as if these were normal.
-
-    Not for particles: they weigh the prior by what o says, of which such a start knows already.
-    """
-    if not process.prior_holds_data or not seen.linear:
-        return None
-    return wiener(seen, observed, process.basis, prior_variance(process, shape).expand(shape), streams)

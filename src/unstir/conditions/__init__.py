@@ -6,6 +6,7 @@
 and any solver of a linear process samples the posterior. Imports from data, physics, fields and flow.
 """
 
+from unstir.conditions.cloud import Cloud, cloud_of
 from unstir.conditions.conditioned import ConditionedField
 from unstir.conditions.conjugate import conjugate_gradients, minimal_residual
 from unstir.conditions.measurement import Measurement
@@ -21,6 +22,7 @@ __all__ = [
     "METHODS",
     "TASKS",
     "Blurred",
+    "Cloud",
     "ConditionedField",
     "Matrix",
     "Measurement",
@@ -33,6 +35,7 @@ __all__ = [
     "Seen",
     "Task",
     "Tomography",
+    "cloud_of",
     "conjugate_gradients",
     "minimal_residual",
     "parse_method",

@@ -6,14 +6,19 @@ with its denoiser moved; `methods.py` says how far.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
+from unstir.conditions.cloud import cloud_of
 from unstir.conditions.measurement import Measurement
 from unstir.conditions.methods import Method, Moments
 from unstir.conditions.view import View
+from unstir.conditions.wiener import wiener
 from unstir.errors import InputError
 from unstir.fields import Field, FieldFunction, Slice, as_field
+from unstir.flow import Streams
 from unstir.physics import LinearProcess
 
 
@@ -72,6 +77,25 @@ class ConditionedField:
     def view(self, x: Tensor, t: float, label: Tensor | None = None) -> View:
         """What the field and the observation say at one time."""
         return self._view(x, t, label, self._observed(x))
+
+    def start(self, streams: Streams, shape: Sequence[int] | None = None) -> Tensor | None:
+        """Items to begin a walk from, one a stream, where the process's prior is made of data; else None.
+
+        Such a prior knows nothing of o. These are drawn from the posterior as if the data were normal. Not
+        for particles, which weigh the prior by what o says.
+
+        Args:
+            streams: random numbers, one stream a sample.
+            shape: of one item; the field's own by default.
+        """
+        shape = self.shape if shape is None else shape
+        if not self.process.prior_holds_data or not self.measurement.linear:
+            return None
+        if shape is None:
+            raise InputError("shape: this field does not know its own; give the shape of one item")
+        observed = self.observed.expand(len(streams), *self.observed.shape[1:])
+        cloud = cloud_of(self.process, shape)
+        return wiener(self.measurement, observed, self.process.basis, cloud, shape, streams)
 
     def _mean(self, x: Tensor, t: float, label: Tensor | None, observed: Tensor) -> Tensor:
         return self.method.mean(self._view(x, t, label, observed))

@@ -10,8 +10,13 @@ about √(2/(N + D)) for Poisson flow. There w is taken at E‖ε‖² = ‖x �
 from one product with fixed random signs.
 
 A mode whose signal is lost in noise has a slope near 0, from which nothing follows: with q = A s √w/B and s²
-the variance of the mode, each counts by q²/(q² + τ²), and for the rest of it stands its variance by Wiener's
-filter, s²/(1 + q²). A trained network's slope is worth nothing below q = 1/30, a closed form's always.
+the variance of the mode, a slope counts by S = q/√(q² + τ²), and for the rest of it stands Wiener's filter of
+all that the process knows of its data (`cloud.py`), whose covariance is C_w:
+
+    C = C_w + S (C_slope − C_w) S
+
+For normal data that is exact whatever τ is. A trained network's slope is worth nothing below q = 1/30, a
+closed form's always.
 """
 
 from __future__ import annotations
@@ -23,11 +28,12 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from unstir.conditions.cloud import cloud_of
 from unstir.conditions.conjugate import conjugate_gradients
 from unstir.conditions.measurement import Measurement, across, pull
 from unstir.fields import Slice
 from unstir.flow.solver import Coefficient
-from unstir.physics import DATA_STD, LinearProcess
+from unstir.physics import LinearProcess
 from unstir.physics.noise import Noise
 
 _STEP = 1e-2  # of log ‖ε‖², for the slope of a law's log density
@@ -73,7 +79,8 @@ class View:
         self._pull = pull(measurement, self.denoised)
         self.residual = observed - measurement(self.denoised)
         self._A, self._B, self._lost = process.signal(t, shape).to(x), float(process.B(t)), lost
-        self._variance = prior_variance(process, shape).to(x)
+        self._cloud = cloud_of(process, shape)
+        self._variance = self._cloud.variance.to(x)
 
     @property
     def total(self) -> float:
@@ -143,22 +150,22 @@ class View:
         return self._A.square() * self._variance * self.precision / self._B**2
 
     @cached_property
-    def _parts(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Factors after and before the slope, and the variances that stand for what is lost."""
+    def _parts(self) -> tuple[Tensor, Tensor, Callable[[Tensor], Tensor]]:
+        """Factors after and before the slope, and what Wiener's filter leaves unknown."""
         q2 = self._ratio
         share = q2 + self._lost**2
         # B²/(A w) times the mode's share, half of that on either side, so that the product stays symmetric.
         side = (q2 / share).sqrt()
         after = (self._variance * self._A / share) / side.clamp_min(torch.finfo(side.dtype).tiny)
-        return after, side, (self._lost**2 / share) * self._variance / (1 + q2)
+        return after, side, self._cloud.left(self._A.square() * self.precision / self._B**2)
 
     def covariance(self, v: Tensor) -> Tensor:
         """Cov[y | x] v, `(batch, *shape)`."""
-        after, side, rest = self._parts
+        after, side, left = self._parts
         basis = self.process.basis
         modes = basis.coordinates(v)
         carried = basis.coordinates(self._slope(basis.state(side * modes)))
-        return basis.state(after * carried + rest * modes)
+        return basis.state(after * carried + left(modes) - side * left(side * modes))
 
     def pull(self, u: Tensor) -> Tensor:
         """(∂H/∂y)ᵀ u at D."""
@@ -187,15 +194,6 @@ class View:
             v = probe.reshape(1, *shape).expand_as(self._x)
             total += (matrix(v) * v).flatten(1).double().sum(1)
         return total
-
-
-def prior_variance(process: LinearProcess, shape: torch.Size | tuple[int, ...]) -> Tensor:
-    """s², the variance of each mode of the data, as far as the process knows it; float64."""
-    spectrum: Tensor | None = getattr(process, "spectrum", None)
-    usual = (DATA_STD * process.scale) ** 2
-    if spectrum is None:
-        return torch.full((1,) * len(shape), usual, dtype=torch.float64)
-    return spectrum.double()
 
 
 def mean_precision(noise: Noise, squared: Tensor, dimension: int) -> Tensor:

@@ -13,6 +13,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -26,6 +27,7 @@ _LARGEST_RESERVOIR = 10_000  # items whose blurred modes are kept
 _BLUR_RHO, _LEAP, _FARTHEST, _SHORT = 1.8, 0.15, 0.6, 1.0
 _CLOCK_RHO, _CLOCK_ORDER = 0.7, 2
 _SMALLEST_MODE = 1e-3  # of the noise: less than that of a mode is not kept
+_AXES, _FEW = 128, 1024  # axes of the data that are kept, and items that tell them where these are larger
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,9 +36,14 @@ class DampedProcess(LinearProcess):
 
     Attributes:
         spectrum: the variance of each mode of the training data, `shape`, or None before.
+        centre: the mean of each, `shape`; None in runs from before it was kept.
+        axes: a square root of how they vary together, `(axes, *shape)`: the main axes, each as long as the
+            data's deviation along it. Likewise.
     """
 
     spectrum: Tensor | None = None
+    centre: Tensor | None = None
+    axes: Tensor | None = None
 
     @property
     def layout(self) -> Layout:
@@ -61,18 +68,24 @@ class DampedProcess(LinearProcess):
         return self.t_min + (self.t_max - self.t_min) * places
 
     def prepared(self, items: Tensor, partner: Tensor | None = None) -> DampedProcess:
-        """With the spectrum of `items`."""
+        """With spectrum, centre and axes of `items`."""
         super().prepared(items, partner)
-        return dataclasses.replace(self, spectrum=_spectrum(self.basis.coordinates(items)))
+        return self._knowing(_second_moments(self.basis.coordinates(items)))
+
+    def _knowing(self, known: Mapping[str, Tensor]) -> Self:
+        """With spectrum, and centre and axes where they are known."""
+        centre, axes = (known.get(name) for name in _TOGETHER)
+        return dataclasses.replace(self, spectrum=known["spectrum"], centre=centre, axes=axes)
 
     def kept(self) -> dict[str, Tensor]:
-        """The spectrum."""
-        return {} if self.spectrum is None else {"spectrum": self.spectrum}
+        """Spectrum, centre and axes."""
+        values = {name: getattr(self, name) for name in ("spectrum", *_TOGETHER)}
+        return {name: value for name, value in values.items() if value is not None}
 
     def restored(self, kept: Mapping[str, Tensor]) -> DampedProcess:
-        """With a kept spectrum."""
-        check_kept(self.name, kept, "spectrum", fits=set(kept) == {"spectrum"})
-        return dataclasses.replace(self, spectrum=kept["spectrum"])
+        """With what `kept` gave."""
+        check_kept(self.name, kept, "spectrum, centre and axes", fits=_fit(kept, {"spectrum"}))
+        return self._knowing(kept)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, DampedProcess) and (type(self), self.name, self.scale) == (
@@ -104,13 +117,13 @@ class HeatProcess(DampedProcess):
         return Layout(_CLOCK_RHO, order=_CLOCK_ORDER)
 
     def prepared(self, items: Tensor, partner: Tensor | None = None) -> HeatProcess:
-        """With spectrum and reservoir of `items`."""
+        """With spectrum, centre, axes and reservoir of `items`."""
         LinearProcess.prepared(self, items, partner)  # refuses a partner
         shape = items.shape[1:]
-        spectrum = _spectrum(self.basis.coordinates(items))
+        known = _second_moments(self.basis.coordinates(items))
         factor = self._last_factor(shape).expand(shape).flatten()
         noise = float(self.B(torch.tensor(self.t_max)))
-        left = factor * spectrum.flatten().double().sqrt()
+        left = factor * known["spectrum"].flatten().double().sqrt()
         modes = torch.nonzero(left > _SMALLEST_MODE * noise)[:, 0]
         chosen = items
         if len(items) > _LARGEST_RESERVOIR:
@@ -118,25 +131,25 @@ class HeatProcess(DampedProcess):
             chosen = items[order[:_LARGEST_RESERVOIR].to(items.device)]
         kept = self.basis.coordinates(chosen).flatten(1)[:, modes.to(items.device)]
         reservoir = (kept * factor[modes].to(kept)).cpu()
-        return dataclasses.replace(self, spectrum=spectrum, reservoir=reservoir, modes=modes)
+        return dataclasses.replace(self._knowing(known), reservoir=reservoir, modes=modes)
 
     def kept(self) -> dict[str, Tensor]:
-        """Spectrum, reservoir and the modes in it."""
-        if self.spectrum is None or self.reservoir is None or self.modes is None:
+        """Spectrum, centre, axes, reservoir and the modes in it."""
+        if self.reservoir is None or self.modes is None:
             return {}
-        return {"spectrum": self.spectrum, "reservoir": self.reservoir, "modes": self.modes}
+        return super().kept() | {"reservoir": self.reservoir, "modes": self.modes}
 
     def restored(self, kept: Mapping[str, Tensor]) -> HeatProcess:
         """With what `kept` gave."""
         names = {"spectrum", "reservoir", "modes"}
-        check_kept(self.name, kept, ", ".join(sorted(names)), fits=set(kept) == names)
+        check_kept(self.name, kept, ", ".join(sorted(names)), fits=_fit(kept, names))
         spectrum, reservoir, modes = kept["spectrum"], kept["reservoir"], kept["modes"]
         inside = modes.dtype == torch.int64 and bool(((modes >= 0) & (modes < spectrum.numel())).all())
         if not inside or reservoir.shape != (len(reservoir), len(modes)) or not len(reservoir):
             raise InputError(
                 f"process {self.name}: the kept reservoir does not fit its modes; train it again"
             )
-        return dataclasses.replace(self, spectrum=spectrum, reservoir=reservoir, modes=modes)
+        return dataclasses.replace(self._knowing(kept), reservoir=reservoir, modes=modes)
 
     def prior(
         self,
@@ -210,6 +223,37 @@ class HeatProcess(DampedProcess):
         if self.damping is None:
             raise TypeError("damping: heat without damping is no heat")
         return self.damping.factor(torch.ones((), dtype=torch.float64), shape)
+
+
+_TOGETHER = ("centre", "axes")
+
+
+def _fit(kept: Mapping[str, Tensor], names: set[str]) -> bool:
+    """Whether a run holds `names`, and centre and axes, or neither of these two."""
+    more = set(kept) - names
+    if not names <= set(kept) or more not in (set(), set(_TOGETHER)):
+        return False
+    shape = kept["spectrum"].shape
+    return not more or (kept["centre"].shape == shape and kept["axes"].shape[1:] == shape)
+
+
+def _second_moments(u: Tensor) -> dict[str, Tensor]:
+    """Spectrum, centre and axes of items in modes, as a process keeps them."""
+    shape, flat = u.shape[1:], u.flatten(1)
+    centre = flat.mean(0, dtype=torch.float64).cpu()
+    some = flat[:: max(1, len(u) // _FEW)][:_FEW] if flat.shape[1] > _FEW else flat
+    some = (some.double().cpu() - centre) / max(len(some), 1) ** 0.5
+    if len(some) < some.shape[1]:
+        values, vectors = torch.linalg.eigh(some @ some.T)
+        axes = (vectors.T @ some)[-_AXES:]
+    else:
+        values, vectors = torch.linalg.eigh(some.T @ some)
+        axes = (values.clamp_min(0).sqrt()[:, None] * vectors.T)[-_AXES:]
+    return {
+        "spectrum": _spectrum(u),
+        "centre": centre.float().reshape(shape),
+        "axes": axes.float().reshape(-1, *shape).contiguous(),
+    }
 
 
 def _spectrum(u: Tensor) -> Tensor:
