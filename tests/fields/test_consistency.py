@@ -9,7 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from unstir.errors import InputError
-from unstir.fields import ConsistencyField, GuidedField, MixtureField, ModalField, NeuralField, Sketch
+from unstir.fields import (
+    ConsistencyField,
+    GuidedField,
+    MixtureField,
+    ModalField,
+    ModalSketch,
+    NeuralField,
+    Sketch,
+)
 from unstir.fields.consistency import Pairs, consistent, distance, pair
 from unstir.fields.learned import LearnedField
 from unstir.flow import trajectory
@@ -44,7 +52,8 @@ def sketched(name: str, value: float) -> tuple[ConsistencyField, Tensor]:
     process, items = parse(name).prepared(blobs()), blobs()
     assert isinstance(process, LinearProcess)
     kind = NeuralField if process.damping is None else ModalField
-    field = kind(Constant(value, 1), process, shape=(1, 4, 4), sketch=Sketch((1, 4, 4), 3, 4))
+    sketch = (Sketch if "one" in kind.sketches else ModalSketch)((1, 4, 4), 3, 4)
+    field = kind(Constant(value, 1), process, shape=(1, 4, 4), sketch=sketch)
     field.prepare(items)
     return ConsistencyField(field).eval(), items
 

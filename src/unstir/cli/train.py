@@ -96,6 +96,12 @@ def train(
     axes: Annotated[
         int | None, typer.Option(help="Directions that each of these knows; 32, or more for large images.")
     ] = None,
+    floors: Annotated[
+        str | None,
+        typer.Option(
+            help="What these leave: noise of one size (one), or one a frequency (modes), as for colours."
+        ),
+    ] = None,
     objective: Annotated[
         str | None, typer.Option(help="denoise (default), or consistency: for one to four evaluations.")
     ] = None,
@@ -117,8 +123,8 @@ def train(
         noise_mean=noise_mean, noise_std=noise_std, holdout=holdout, device=device, threads=threads,
         checkpoint_minutes=checkpoint_minutes, network_options=mapping(network_options), labels=labels,
         label_column=label_column, categorical=names_in(categorical), label_dropout=label_dropout,
-        skip_bad=skip_bad, sketch=sketch, axes=axes, objective=objective, channels_last=channels_last,
-        compile=compiled, optimizer=optimizer, track=track,
+        skip_bad=skip_bad, sketch=sketch, axes=axes, floors=floors, objective=objective,
+        channels_last=channels_last, compile=compiled, optimizer=optimizer, track=track,
     )  # fmt: skip
     session = resumed(run, options, config) if resume else _started(run, config, options)
     train_through(session, as_json=as_json)

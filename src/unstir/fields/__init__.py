@@ -16,6 +16,7 @@ from unstir.fields.local import LocalField
 from unstir.fields.mixture import MixtureField
 from unstir.fields.mlp import ResidualMLP
 from unstir.fields.modal import ModalField
+from unstir.fields.modalsketch import ModalSketch
 from unstir.fields.networks import NETWORKS, build_network
 from unstir.fields.neural import NeuralField
 from unstir.fields.patchunet import PatchUNet
@@ -49,6 +50,7 @@ __all__ = [
     "LocalField",
     "MixtureField",
     "ModalField",
+    "ModalSketch",
     "NeuralField",
     "PatchUNet",
     "PlateField",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Generic, TypeVar
 
 import torch
@@ -31,9 +31,11 @@ class LearnedField(nn.Module, ABC, Generic[P]):
         classes: how many classes the network tells apart. Labels lie below it; `classes` itself, or None for
             a whole batch, stands for none: all classes together.
         progress: the share of its training that is done, as its trainer says.
+        sketches: the kinds of sketch that can be its skip path by what they call `floors`, and how large.
         denoises: whether it answers with what solvers and likelihoods take: a posterior mean.
     """
 
+    sketches: ClassVar[Mapping[str, Most]] = {}
     denoises: ClassVar[bool] = True
     process: P
     levels: tuple[float, float] = (-1.2, 1.2)
@@ -50,11 +52,6 @@ class LearnedField(nn.Module, ABC, Generic[P]):
     def sizes(cls, process: P, shape: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The shapes of what the network is given and of what it answers, for data of `shape`."""
         return tuple(shape), tuple(shape)
-
-    @classmethod
-    def largest_sketch(cls) -> Most | None:
-        """The usual size of a `Sketch` as skip path, or None where it cannot be one."""
-        return None
 
     @classmethod
     def takes_augment(cls, process: P, *, told: bool) -> bool:

@@ -12,11 +12,15 @@ data takes the skip path's place there too, damped mode by mode, and c_out,k is 
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
+import torch
+from torch import Tensor, nn
+
+from unstir.errors import InputError
 from unstir.fields.field import Slice
-from unstir.fields.modalsketch import denoise_modes
+from unstir.fields.modalsketch import ModalSketch
 from unstir.fields.neural import NeuralField
 from unstir.fields.sketch import Most, Sketch
 from unstir.fields.widths import EVIDENCE
@@ -27,11 +31,22 @@ from unstir.physics.process import per_item
 class ModalField(NeuralField):
     """E[y | x_t = x] by a network that works on whitened modes."""
 
+    # Each item has its own systems of equations to solve.
+    sketches: ClassVar[Mapping[str, Most]] = {"modes": Most(32, 16)}
     process: DampedProcess
+    sketch: ModalSketch | None
 
-    @classmethod
-    def largest_sketch(cls) -> Most | None:
-        return Most(32, 16)  # each item has its own systems of equations to solve
+    def __init__(
+        self,
+        network: nn.Module,
+        process: DampedProcess,
+        std: float = DATA_STD,
+        shape: Sequence[int] | None = None,
+        sketch: ModalSketch | None = None,
+    ) -> None:
+        if sketch is not None and not isinstance(sketch, ModalSketch):
+            raise InputError(f"sketch: {process.name} damps each mode apart; give a ModalSketch")
+        super().__init__(network, process, std, shape, sketch)
 
     def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """The denoised states, `(batch, *shape)`, for times `(batch,)`."""
@@ -66,7 +81,8 @@ class ModalField(NeuralField):
                 return skip * u, out, white, level
             A = process.signal(t, u.shape[1:]).to(u.dtype)
             variance = (process.B(t).square() * mixing.exp()).to(u.dtype)
-            base = denoise_modes(self.sketch, u, A, variance, label) if base is None else base
+            if base is None:
+                base = self.sketch.denoised_modes(u, A, variance, label)
             out = self.left(self.place(level))
             return base, out, torch.cat([white, basis.state(base) / self.std], 1), level
 

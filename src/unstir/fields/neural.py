@@ -24,7 +24,8 @@ is no error where the data lie on it: the best D stays E[y | x], and a black gro
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +56,7 @@ class NeuralField(LearnedField[LinearProcess]):
         sketch: the skip path in place of a multiple of x; `prepare` fits it.
     """
 
+    sketches: ClassVar[Mapping[str, Most]] = {"one": Most(64, 32, finer=4), "modes": Most(32, 16)}
     _nodes: Tensor
     _log_weights: Tensor
     widths: Tensor
@@ -81,10 +83,6 @@ class NeuralField(LearnedField[LinearProcess]):
         self.sketch = sketch
         self.left = None if sketch is None else Leftover(self._error_shape(sketch))
 
-    @classmethod
-    def largest_sketch(cls) -> Most | None:
-        return Most(64, 32, finer=4)
-
     @torch.no_grad()
     def prepare(self, items: Tensor, labels: Tensor | None = None) -> None:
         """Fit the sketch, and measure what it leaves at each noise level; without one the items' widths."""
@@ -94,7 +92,7 @@ class NeuralField(LearnedField[LinearProcess]):
                 self.widths.copy_(variances)
                 self.log_shares.copy_(log_shares)
             return
-        self.sketch.fit(self.process.basis.coordinates(items), labels)
+        self.sketch.fit(items, labels)
         self.sketch.bounds.copy_(torch.stack([items.min(), items.max()]))
         generator = torch.Generator().manual_seed(0)
         places, squared = list[Tensor](), list[Tensor]()

@@ -30,7 +30,7 @@ from unstir.fields.widths import EVIDENCE
 _LARGEST = 2**30  # numbers
 _MOST = 20_000  # items that the principal axes are fitted to
 _FACTOR = 4  # axes in which the components are fitted, for each of a component's own
-_PRIOR = 50  # items that the covariance of all counts for in a component's own
+PRIOR = 50  # items that the covariance of all counts for in a component's own
 _SEED = 0
 _ROUNDING = 1e-5  # in model units: far below a level of 256
 
@@ -52,9 +52,6 @@ class Sketch(nn.Module):
         rank: R.
         classes: of labels; 0 for none.
 
-    Attributes:
-        kept: matrices made of the others, with what they were made of (`modalsketch.py`).
-
     Raises:
         InputError: K below 1, or R outside 1 to N − 1.
     """
@@ -66,7 +63,6 @@ class Sketch(nn.Module):
     log_shares: Tensor
     common: Tensor
     bounds: Tensor
-    kept: tuple[object, tuple[Tensor, Tensor, Tensor]] | None = None
 
     def __init__(self, shape: Sequence[int], components: int, rank: int, classes: int = 0) -> None:
         super().__init__()
@@ -113,15 +109,19 @@ class Sketch(nn.Module):
         within = (coordinates - centres[cluster]).T.cov(correction=0).reshape(count, count)
         for k in range(K):
             mine = coordinates[cluster == k] - centres[k]
-            weight = 1 / (len(mine) + _PRIOR)
-            values, vectors = torch.linalg.eigh(weight * (mine.T @ mine + _PRIOR * within))
-            left = weight * (outside[cluster == k].sum() + _PRIOR * rest)
+            weight = 1 / (len(mine) + PRIOR)
+            values, vectors = torch.linalg.eigh(weight * (mine.T @ mine + PRIOR * within))
+            left = weight * (outside[cluster == k].sum() + PRIOR * rest)
             floor = ((values[:-R].sum() + left) / (N - R)).clamp_min(1e-8)
             self.means[k] = mean + axes @ centres[k]
             self.axes[k] = axes @ vectors[:, -R:]
             self.variances[k] = (values[-R:] - floor).clamp_min(0)
             self.floors[k] = floor
         self._share(cluster, labels)
+        self._remainder(flat, cluster)
+
+    def _remainder(self, flat: Tensor, cluster: Tensor) -> None:
+        """Hold what the axes leave of the items `(n, N)`: here the floors do."""
 
     def _share(self, cluster: Tensor, labels: Tensor | None) -> None:
         """π_k of each class and, in the last row, of all."""

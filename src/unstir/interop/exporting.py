@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 # The part of a configuration that a field is made of: no paths, no machine.
 _FIELD = (
-    "process", "network", "network_options", "labels", "label_dropout", "sketch", "axes", "objective",
-    "augment", "noise_mean", "noise_std", "seed",
+    "process", "network", "network_options", "labels", "label_dropout", "sketch", "axes", "floors",
+    "objective", "augment", "noise_mean", "noise_std", "seed",
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from unstir.data import Dataset
 from unstir.errors import InputError
 from unstir.fields import LearnedField, field_class
 from unstir.fields.networks import FOR_IMAGES
+from unstir.fields.sketch import Most
 from unstir.physics import Process
 from unstir.train.arrangement import Arrangement, fastest
 from unstir.train.config import TrainConfig
@@ -25,6 +26,7 @@ _PER_COMPONENT = 50  # items for each component of a sketch
 _PER_AXIS = 24  # numbers of an item
 _ITEMS_PER_AXIS = 64
 _NUMBERS = 2**23  # of a sketch, which every checkpoint holds twice
+_PAIRS = 2**26  # numbers made of a sketch's axes in pairs
 
 
 def by_network(config: TrainConfig, kind: str, device: torch.device) -> dict[str, Any]:
@@ -67,11 +69,12 @@ def labelled(config: TrainConfig, data: Dataset, process: Process) -> bool:
     return config.labels
 
 
-def sketched(config: TrainConfig, data: Dataset, count: int, process: Process) -> dict[str, int]:
-    """Components of the sketch and the axes of each, for images where the process's field takes one.
+def sketched(config: TrainConfig, data: Dataset, count: int, process: Process) -> dict[str, Any]:
+    """Kind of the sketch, its components and the axes of each, for images where the field takes one.
 
-    Large images vary in more ways than few axes tell: what those leave, the sketch takes for noise of one
-    size. So they have more axes a component and fewer components, at the same number of products.
+    Large images vary in more ways than few axes tell: what those leave, a sketch of one floor takes for noise
+    of one size. So they have more axes a component and fewer components, at the same number of products.
+    Colours differ far less than brightness does, which a floor for each mode tells: there few axes do.
 
     Args:
         config: as given.
@@ -81,18 +84,23 @@ def sketched(config: TrainConfig, data: Dataset, count: int, process: Process) -
     """
     if config.teacher is not None:
         return {}  # it has its teacher's
-    most = field_class(process).largest_sketch()
-    if most is None or data.kind != "image":
+    kinds = field_class(process).sketches
+    if not kinds or data.kind != "image":
         return {"sketch": config.sketch or 0}
-    size = math.prod(data.shape)
+    fits_modes = "modes" if data.shape[0] > 1 or "one" not in kinds else "one"
+    floors = config.floors or fits_modes
+    most, size = kinds.get(floors, Most(1, 1)), math.prod(data.shape)
     axes = config.axes
     if axes is None:
         fine = 2 ** round(math.log2(max(size / _PER_AXIS, 1)))
         axes = max(most.axes, min(fine, most.axes * most.finer, count // _ITEMS_PER_AXIS))
-    if config.sketch is not None:
-        return {"sketch": config.sketch, "axes": axes}
-    fits = min(most.components * most.axes // axes, _NUMBERS // (size * axes))
-    return {"sketch": max(1, min(most.components, 1 + count // _PER_COMPONENT, fits)), "axes": axes}
+    found = {"floors": floors, "axes": axes, "sketch": config.sketch}
+    if config.sketch is None:
+        fits = min(most.components * most.axes // axes, _NUMBERS // (size * axes))
+        if floors == "modes":
+            fits = min(fits, _PAIRS // (size * axes * (axes + 1) // 2))
+        found["sketch"] = max(1, min(most.components, 1 + count // _PER_COMPONENT, fits))
+    return found
 
 
 def by_machine(

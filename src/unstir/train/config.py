@@ -47,6 +47,8 @@ class TrainConfig(BaseModel):
             none; by default up to 64 for images, and none for others.
         axes: of each component, along which it has a variance of its own; by default 32 for images of up to
             1,000 numbers, more for larger ones.
+        floors: what the sketch makes of what its axes leave: noise of `one` size, or a size of its own for
+            each of the cosine `modes`, as it is for colours and where the process damps modes apart.
         objective: what the field learns: `denoise`, the posterior mean that every solver walks by, or
             `consistency`, the end of the flow, for samples in one to four evaluations.
         teacher: the run folder that a consistency field is distilled from; by default it learns of the data.
@@ -88,6 +90,7 @@ class TrainConfig(BaseModel):
     label_dropout: float = Field(0.1, ge=0, lt=1)
     sketch: int | None = Field(None, ge=0, le=4096)
     axes: int | None = Field(None, ge=1, le=4096)
+    floors: Literal["one", "modes"] | None = None
     objective: Literal["denoise", "consistency"] = "denoise"
     teacher: str | None = None
     augment: str = NO_AUGMENT

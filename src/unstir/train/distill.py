@@ -109,7 +109,7 @@ def teach(
     """
     path = Path(str(config.teacher))
     theirs, their_info = read_run_config(path), read_info(path)
-    for name in ("process", "network", "network_options", "sketch", "axes"):
+    for name in ("process", "network", "network_options", "sketch", "axes", "floors"):
         if getattr(theirs, name) != getattr(config, name):
             raise InputError(
                 f"teacher {path}: has {name} {getattr(theirs, name)}, the student {getattr(config, name)}; "

@@ -24,7 +24,7 @@ from unstir import physics
 from unstir.data import BUILTIN, Augmentation, Dataset, Kind, augmentation, coder_from_dict
 from unstir.data.wording import quoted, reason
 from unstir.errors import InputError
-from unstir.fields import LearnedField, Sketch, build_network, field_class
+from unstir.fields import LearnedField, ModalSketch, Sketch, build_network, field_class
 from unstir.fields.allowance import allowance
 from unstir.fields.augmented import Augmented
 from unstir.fields.consistency import consistent
@@ -259,15 +259,20 @@ def _sketch(config: TrainConfig, info: DataInfo, process: Process) -> Sketch | N
     """The sketch of a run, still to be fitted; none for a run from before there were sketches."""
     if not config.sketch:
         return None
-    most = field_class(process).largest_sketch()
-    if most is None or config.network == "custom":
+    kinds, kind = field_class(process).sketches, config.floors or "one"
+    if not kinds or config.network == "custom":
         raise InputError(
             f"sketch={config.sketch}: is not for process {process.name} with a network {config.network}; "
             "leave it out"
         )
+    if kind not in kinds:
+        raise InputError(f"floors={kind}: is not for process {process.name}; give {' or '.join(kinds)}")
     # A run of old, whose config.yaml does not say, had the usual axes.
-    rank = max(1, min(config.axes or most.axes, math.prod(info.model_shape) // 4))
-    return Sketch(info.model_shape, config.sketch, rank, len(info.label_names))
+    rank = max(1, min(config.axes or kinds[kind].axes, math.prod(info.model_shape) // 4))
+    return _SKETCHES[kind](info.model_shape, config.sketch, rank, len(info.label_names))
+
+
+_SKETCHES = {"one": Sketch, "modes": ModalSketch}
 
 
 def _sizes(
