@@ -184,7 +184,9 @@ def test_silent_network_of_a_field_answers_as_the_sketch_does() -> None:
         torch.testing.assert_close(field.eval()(x, t), wanted, atol=1e-4, rtol=1e-4)
 
 
-def test_a_sketch_of_one_floor_is_refused_where_modes_are_damped_apart() -> None:
+def test_what_does_not_fit_is_refused() -> None:
     network = build_network("mlp", (6, 2, 4), {"width": 8, "depth": 1}, SHAPE)
     with pytest.raises(unstir.InputError, match="give a ModalSketch"):
         ModalField(network, physics.blurring(), sketch=Sketch(SHAPE, 2, 2))  # type: ignore[arg-type]
+    with pytest.raises(unstir.InputError, match="give fewer axes"):
+        ModalSketch((3, 64, 64), 64, 64)

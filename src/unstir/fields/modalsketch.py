@@ -20,11 +20,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from unstir.errors import InputError
 from unstir.fields.sketch import PRIOR, Sketch
 from unstir.fields.widths import EVIDENCE
 from unstir.physics.basis import CosineModes
 
 _BASIS = CosineModes()
+_LARGEST = 2**28  # numbers in pairs
 _LEAST = 1e-8  # variance of a mode, in model units
 
 
@@ -35,6 +37,9 @@ class ModalSketch(Sketch):
         colours: principal axes of the channels, `(channels, channels)`, a column each.
         rest: f, `(N,)`, the same for all components.
         spectrum: the variance of each mode in all of the data, `(N,)`.
+
+    Raises:
+        InputError: as of a plain sketch, or so many axes that their products in pairs fill a gigabyte.
     """
 
     colours: Tensor
@@ -45,6 +50,10 @@ class ModalSketch(Sketch):
     def __init__(self, shape: Sequence[int], components: int, rank: int, classes: int = 0) -> None:
         super().__init__(shape, components, rank, classes)
         size = self.axes.shape[1]
+        if components * size * rank * (rank + 1) // 2 > _LARGEST:
+            raise InputError(
+                f"sketch={components}, axes={rank}: too many for items of {size}; give fewer axes"
+            )
         self.register_buffer("colours", torch.eye(self.shape[0]))
         self.register_buffer("rest", torch.ones(size))
         self.register_buffer("spectrum", torch.ones(size))
