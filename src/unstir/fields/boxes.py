@@ -7,7 +7,7 @@ level l is then a run of points that share the first d·l bits: nothing but star
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
@@ -53,6 +53,11 @@ class Cloud:
         self._place = scaled[self.order]
         self.level = lru_cache(maxsize=None)(self._level)
         self.children = lru_cache(maxsize=None)(self._children)
+
+    @cached_property
+    def axes(self) -> Tensor:
+        """Places axis by axis, `(d, points)`."""
+        return self.points.T.contiguous()
 
     def _level(self, level: int) -> Level:
         d = self.points.shape[1]

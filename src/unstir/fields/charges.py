@@ -99,9 +99,9 @@ def kernel_sums(
 def direct_sums(x: Tensor, y: Tensor, charges: Tensor, kernel: Kernel) -> Sums:
     """Both sums over all pairs one by one, in the dtype of x."""
     centre = y.mean(0)
-    x, y = x - centre, y - centre
+    x, y = ((value - centre) / kernel.unit for value in (x, y))
     found = direct(x.T, y.T, torch.cat([charges[None], charges * y.T]), kernel).T.double()
-    return Sums(found[:, 0], x * found[:, :1] - found[:, 1:])
+    return Sums(found[:, 0], kernel.unit * (x * found[:, :1] - found[:, 1:]))
 
 
 def _fast(x: Tensor, y: Tensor, charges: Tensor, kernel: Kernel, tolerance: float) -> Sums:

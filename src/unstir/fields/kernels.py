@@ -42,8 +42,8 @@ class Kernel(ABC):
     def log(self, u: Tensor) -> Tensor:
         """log k, of any shape, from u = ρ²/ℓ²."""
 
-    def weigh_(self, u: Tensor, least: Tensor | None = None) -> Tensor:
-        """k in the place of u = ρ²/ℓ²; `least` of them, of any shape, where it is known spares a look."""
+    def weigh_(self, u: Tensor, least: float | None = None) -> Tensor:
+        """k in the place of u = ρ²/ℓ²; the `least` of them, where it is known, spares a look."""
         return u.copy_(self.log(u).exp_())
 
     @abstractmethod
@@ -88,9 +88,9 @@ class Charge(Kernel):
     def log(self, u: Tensor) -> Tensor:
         return -0.5 * self.order * (u.log() if self.singular else u.log1p())
 
-    def weigh_(self, u: Tensor, least: Tensor | None = None) -> Tensor:
+    def weigh_(self, u: Tensor, least: float | None = None) -> Tensor:
         if self.singular:
-            if not bool((u if least is None else least).min() > 0):
+            if not (float(u.amin()) if least is None else least) > 0:
                 u.masked_fill_(u == 0, math.inf)
         else:
             u.add_(1)
@@ -99,6 +99,8 @@ class Charge(Kernel):
             return u.log_().mul_(-0.5 * self.order).exp_()
         if whole % 2:
             root = u.rsqrt_()
+            if whole == 3:
+                return root.pow_(3)  # one pass
             return root.mul_(_power(root * root, whole // 2)) if whole > 1 else root
         return _power(u.reciprocal_(), whole // 2)
 
@@ -136,7 +138,7 @@ class Bell(Kernel):
     def log(self, u: Tensor) -> Tensor:
         return -u
 
-    def weigh_(self, u: Tensor, least: Tensor | None = None) -> Tensor:
+    def weigh_(self, u: Tensor, least: float | None = None) -> Tensor:
         return u.neg_().exp_()
 
     def slope(self, distance: float) -> float:

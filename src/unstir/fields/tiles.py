@@ -1,9 +1,9 @@
 """Sums over all pairs, Σ_j k(‖x_i − y_j‖²) q_j, by tiles that stay in the cache: the direct method.
 
-In float32 a tile is 256 sources by 512 targets. Two buffers of that size fill a megabyte, so each pass over
-one costs about a tenth of a nanosecond a pair: d differences, their squares, one or two passes for the
-kernel, and one matrix product with the charges, which is fastest with their columns as its rows. Memory does
-not grow with either number.
+In float32 a tile is 256 sources by 512 targets, or as many pairs of fewer sources. Two buffers of that size
+fill a megabyte, so each pass over one costs about a tenth of a nanosecond a pair: d differences, their
+squares, one or two passes for the kernel, and one matrix product with the charges, which is fastest with
+their columns as its rows. Memory does not grow with either number.
 """
 
 from __future__ import annotations
@@ -17,22 +17,25 @@ _BYTES = 1 << 19  # of a buffer
 _TARGETS = 512
 
 
-def direct(x: Tensor, y: Tensor, columns: Tensor, kernel: Kernel, nearest: Tensor | None = None) -> Tensor:
-    """Σ_j k(‖x_i − y_j‖²/ℓ²) c_j, `(columns, targets)`, up to the kernel's e^{log_scale}.
+def direct(
+    x: Tensor, y: Tensor, columns: Tensor, kernel: Kernel, touching: tuple[float, Tensor] | None = None
+) -> Tensor:
+    """Σ_j k(‖x_i − y_j‖²) c_j, `(columns, targets)`, up to the kernel's e^{log_scale}.
 
     Args:
-        x: targets `(d, targets)`; their dtype is that of the work.
-        y: sources `(d, sources)`.
+        x: targets `(d, targets)`, in units of ℓ; their dtype is that of the work.
+        y: sources `(d, sources)`, in units of ℓ.
         columns: c, `(columns, sources)`.
         kernel: k; of a singular one, pairs at the same place count nothing.
-        nearest: is lowered to the least ρ²/ℓ² of each target, `(targets,)`, where it is wanted.
+        touching: a ρ²/ℓ², and bools `(targets,)` that become true where a source is nearer than that.
     """
     d, count = x.shape
-    wide = _even(count, _TARGETS)
-    long = _even(y.shape[1], _BYTES // x.dtype.itemsize // wide)
+    pairs = _BYTES // x.dtype.itemsize
+    long = _even(y.shape[1], max(pairs // _TARGETS, pairs // max(count, 1)))
+    wide = _even(count, pairs // long)
     # Strided numbers would cost as much again as all that is done with them.
-    xs = (x / kernel.unit).contiguous()
-    ys = (y / kernel.unit).to(x.dtype).contiguous()[:, :, None]
+    xs = x.contiguous()
+    ys = y.to(x.dtype).contiguous()[:, :, None]
     columns = columns.to(x.dtype)
     out = x.new_zeros(len(columns), count)
     first, second = x.new_empty(2, long * wide)
@@ -47,9 +50,11 @@ def direct(x: Tensor, y: Tensor, columns: Tensor, kernel: Kernel, nearest: Tenso
                 torch.sub(sources[axis], targets[axis], out=v)
                 u.addcmul_(v, v)
             least = None
-            if nearest is not None:
-                least, known = u.amin(0), nearest[i : i + wide]
-                torch.minimum(known, least, out=known)
+            if touching is not None:
+                close, marks = touching
+                least = float(u.amin())
+                if least < close:
+                    marks[i : i + wide] |= u.amin(0) < close
             total.addmm_(charges, kernel.weigh_(u, least))
     return out
 
