@@ -46,23 +46,24 @@ class Nodes:
         self.n, self.d = n, d
         angle = math.pi * (torch.arange(n, dtype=torch.float64) + 0.5) / n
         self.line = angle.cos()
-        self._matrix = (angle[:, None] * torch.arange(n)).cos().T * (2 / n)
-        self._matrix[0] = 1 / n
+        self._matrix = (angle[:, None] * torch.arange(n)).cos() * (2 / n)
+        self._matrix[:, 0] = 1 / n
         self.grid = _grid(self.line, d)
 
     def weights(self, u: Tensor) -> Tensor:
-        """S_j(u), `(*shape, n)`, from u in [−1, 1] of any shape."""
-        polynomials = [torch.ones_like(u), u]
-        for _ in range(2, self.n):
-            polynomials.append(2 * u * polynomials[-1] - polynomials[-2])
-        return torch.stack(polynomials[: self.n], -1) @ self._matrix.to(u)
+        """S_j(u), `(n, *shape)`, from u in [−1, 1] of any shape."""
+        polynomials = u.new_ones(self.n, *u.shape)
+        polynomials[1] = u
+        for k in range(2, self.n):
+            torch.mul(u, polynomials[k - 1], out=polynomials[k]).mul_(2).sub_(polynomials[k - 2])
+        return (self._matrix.to(u) @ polynomials.flatten(1)).view_as(polynomials)
 
     def all_weights(self, u: Tensor) -> Tensor:
         """The product over axes, `(points, n^d)`, from `(points, d)`."""
-        out = self.weights(u[:, 0])
-        for axis in range(1, self.d):
-            out = (out[:, :, None] * self.weights(u[:, axis])[:, None]).flatten(1)
-        return out
+        out, *others = self.weights(u.T).unbind(1)
+        for more in others:
+            out = (out[:, None] * more).flatten(0, 1)
+        return out.T
 
     def turned(self, offset: tuple[int, ...]) -> tuple[tuple[int, ...], Tensor]:
         """The offset that stands for this one, components from 0 up, and where its nodes lie, `(n^d,)`."""
@@ -113,8 +114,10 @@ def transfer(kernel: Kernel, nodes: Nodes, offset: tuple[int, ...], half: float,
         return Transfer(nothing, nothing, log_top, math.inf, math.inf)
 
     def values(a: Tensor, b: Tensor) -> Tensor:
-        squared = ((shift - a[:, None] + b) ** 2).sum(-1) * (half / kernel.unit) ** 2
-        return (kernel.log(squared) - log_top).exp()
+        squared = torch.zeros(len(a), len(b), dtype=torch.float64)
+        for axis in range(nodes.d):
+            squared += (shift[axis] - a[:, axis, None] + b[:, axis]).square_()
+        return (kernel.log(squared.mul_((half / kernel.unit) ** 2)) - log_top).exp_()
 
     K, W, true = values(nodes.grid, nodes.grid), nodes.all_weights(checks), values(checks, checks)
     full = (W @ K @ W.T - true).abs()
@@ -130,19 +133,19 @@ def _low_rank(K: Tensor, W: Tensor, slack: Tensor, goal: float) -> tuple[Tensor,
     size = len(K)
     tried = 64 if size > 128 else size
     while True:
+        Q = torch.eye(size, dtype=torch.float64)
         if tried < size:  # a random range, to which K's own is turned once more (Halko 2011, algorithm 4.4)
             generator = torch.Generator().manual_seed(0)
             probe = torch.randn(size, tried, generator=generator, dtype=torch.float64)
             Q = torch.linalg.qr(K @ (K.T @ (K @ probe)))[0]
-            U, S, Vh = torch.linalg.svd(Q.T @ K, full_matrices=False)
-            U = Q @ U
-        else:
-            U, S, Vh = torch.linalg.svd(K)
-        rank = _least_rank(U * S, Vh.T, K, goal * K)
-        left, right = W @ U * S, W @ Vh.T
-        rank = max(rank, _least_rank(left, right, W @ K @ W.T, slack))
-        if rank <= len(S) or tried >= size:
-            return U[:, :rank] * S[:rank], Vh[:rank].T
+        part = Q.T @ K
+        # Singular vectors, by the smaller square; those below 1e-8 come in any order, and cost a few more.
+        turn = torch.linalg.eigh(part @ part.T).eigenvectors.flip(1)
+        U, V = Q @ turn, part.T @ turn
+        rank = _least_rank(U, V, K, goal * K)
+        rank = max(rank, _least_rank(W @ U, W @ V, W @ K @ W.T, slack))
+        if rank <= tried or tried >= size:
+            return U[:, :rank], V[:, :rank]
         tried = min(4 * tried, size)
 
 
@@ -171,7 +174,7 @@ def _most(offset: tuple[int, ...]) -> Tensor:
 def proved(order: float, n: int, d: int, distance: float) -> float:
     """The bound above over k(ρ), for cubes of half side 1 at the `distance` ρ."""
     nodes = Nodes(n, d)
-    lebesgue = float(nodes.weights(torch.linspace(-1, 1, 2001, dtype=torch.float64)).abs().sum(1).max())
+    lebesgue = float(nodes.weights(torch.linspace(-1, 1, 2001, dtype=torch.float64)).abs().sum(0).max())
     choose = math.exp(math.lgamma(order + n) - math.lgamma(n + 1) - math.lgamma(order))
     return 2 * choose * (0.5 / distance) ** n * sum(lebesgue**i for i in range(2 * d))
 

@@ -8,7 +8,7 @@ where places are large and cubes small. To move the centre, a multiple of the fi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 
 import torch
@@ -21,10 +21,11 @@ from unstir.fields.pairing import Offset, Stage
 _SEGMENT = 64  # points that are spread, or read, by one product
 _BIG = 256  # points from which on a cube takes its nodes' charges from its children
 _MEMORY = 1 << 23  # numbers in a temporary
+_CACHED = 1 << 19  # and in one that is soon read again
 _FEW = 0.25  # of all cubes: where fewer have another at an offset they are gathered
 
-# Cubes, points, which of these are real, and the weights of places in a cube.
-Segment = tuple[Tensor, Tensor, Tensor, Callable[[Tensor], tuple[Tensor, Tensor]]]
+# Cubes, points, and which of these are real.
+_Segment = tuple[Tensor, Tensor, Tensor]
 
 # An offset, the pairs of cubes at it, U and V.
 _Carried = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -49,6 +50,7 @@ class FarField:
         self.columns = nodes.d + 1
         self._known: dict[Offset, tuple[Tensor, Tensor, Tensor]] = {}
         self._of_child = lru_cache(maxsize=None)(self._child)
+        self._turned = lru_cache(maxsize=None)(nodes.turned)
 
     def add_to(self, total: Tensor, pull: Tensor, work: list[Stage]) -> None:
         """Add Σ q k, `(targets,)`, and Σ q k (x − y), `(targets, d)`, both float64, in the tree's order."""
@@ -96,13 +98,13 @@ class FarField:
         """From the points of cubes to their nodes."""
         n, d, c = self.nodes.n, self.nodes.d, self.columns
         chosen = small.nonzero()[:, 0]
-        for rows, points, inside, weights in self._segments(self.sources, level, boxes[chosen]):
+        for rows, points, inside in self._segments(self.sources, level, boxes[chosen]):
             u = self._relative(self.sources, level, boxes[chosen[rows]], points)
             charge = torch.where(inside, self.charges[points], 0)
-            columns = torch.cat([charge[..., None], charge[..., None] * u], 2)
-            first, rest = weights(u)
-            left = (columns[..., None] * first[:, :, None]).flatten(2)
-            product = torch.bmm(left.mT, rest).reshape(len(rows), c, n**d)
+            columns = torch.cat([charge[None], charge * u])
+            first, rest = self._weights(u)
+            left = (columns[:, None] * first).flatten(0, 1)
+            product = torch.bmm(left.transpose(0, 1), rest.permute(1, 2, 0)).reshape(len(rows), c, n**d)
             out.index_add_(0, chosen[rows], product)
 
     def _gather(
@@ -162,7 +164,7 @@ class FarField:
     def _factors(self, offset: Tensor, stage: Stage) -> tuple[Tensor, Tensor, float]:
         """U and V at one offset, and the logarithm of what U Vᵀ is to be taken times."""
         place = tuple(offset.tolist())
-        name, nodes = self.nodes.turned(place)
+        name, nodes = self._turned(place)
         one = stage.transfers[name]
         # Of a kernel with no length of its own they are the same at each level.
         if place not in self._known or self._known[place][0] is not one.U:
@@ -201,44 +203,44 @@ class FarField:
         """From the nodes of cubes to the targets within."""
         n, d, c = self.nodes.n, self.nodes.d, self.columns
         half = 0.5 * self.targets.side / 2**level
-        for rows, points, inside, weights in self._segments(self.targets, level, T):
+        for rows, points, inside in self._segments(self.targets, level, T):
             u = self._relative(self.targets, level, T[rows], points)
-            first, rest = weights(u)
+            first, rest = self._weights(u)
             own = local[rows].reshape(len(rows), c * n, n ** (d - 1))
-            found = torch.bmm(rest, own.mT).reshape(*points.shape, c, n)
-            found = (found * first[:, :, None]).sum(3)[inside].double() * math.exp(scale)
-            at = points[inside]
-            total[at] += found[:, 0]
-            pull[at] += half * (u[inside].double() * found[:, :1] - found[:, 1:])
+            lines = torch.bmm(own, rest.transpose(0, 1)).view(len(rows), c, n, -1)
+            sums = lines.mul_(first.transpose(0, 1)[:, None]).sum(2).transpose(0, 1)
+            found, at = sums[:, inside].double() * math.exp(scale), points[inside]
+            total[at] += found[0]
+            pull[at] += half * (u[:, inside].double() * found[0] - found[1:]).T
 
-    def _segments(self, cloud: Cloud, level: int, boxes: Tensor) -> Iterator[Segment]:
+    def _segments(self, cloud: Cloud, level: int, boxes: Tensor) -> Iterator[_Segment]:
         """Runs of at most 64 points of cubes, some at a time."""
         n, d = self.nodes.n, self.nodes.d
         start, count = cloud.level(level).start[boxes], cloud.level(level).count[boxes]
         part, owner = ranges(torch.zeros_like(start), (count + _SEGMENT - 1) // _SEGMENT)
         start, count = start[owner] + part * _SEGMENT, (count[owner] - part * _SEGMENT).clamp_max(_SEGMENT)
         width = min(_SEGMENT, int(count.max())) if len(count) else 1
-        step = max(1, _MEMORY // 4 // (width * (n ** (d - 1) + self.columns * n)))
+        step = max(1, _CACHED // (width * (n ** (d - 1) + self.columns * n)))
         reach = torch.arange(width)
         for i in range(0, len(owner), step):
             inside = reach < count[i : i + step, None]
             points = torch.where(inside, start[i : i + step, None] + reach, start[i : i + step, None])
-            yield owner[i : i + step], points, inside, self._weights
+            yield owner[i : i + step], points, inside
 
     def _weights(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        """Weights of the first axis, `(*shape, n)`, and of the others together, `(*shape, n^(d−1))`."""
-        each = self.nodes.weights(u).unbind(-2)
-        rest = torch.ones_like(u[..., :1]) if len(each) == 1 else each[1]
-        for more in each[2:]:
-            rest = (rest[..., :, None] * more[..., None, :]).flatten(-2)
-        return each[0], rest
+        """Weights of the first axis, `(n, *shape)`, and of the others together, `(n^(d−1), *shape)`."""
+        first, *others = self.nodes.weights(u).unbind(1)
+        rest = others[0] if others else torch.ones_like(u)
+        for more in others[1:]:
+            rest = (rest[:, None] * more).flatten(0, 1)
+        return first, rest
 
     def _relative(self, cloud: Cloud, level: int, boxes: Tensor, points: Tensor) -> Tensor:
-        """Places in their cubes, in half sides, `(*shape, d)`."""
+        """Places in their cubes, in half sides, `(d, *shape)`."""
         half = 0.5 * cloud.side / 2**level
-        centre = cloud.centres(level, boxes)[:, None]
-        place: Tensor = (cloud.points[points] - centre) / half
-        return place.to(self.dtype)
+        places = cloud.points.index_select(0, points.flatten()).view(*points.shape, -1)
+        centred = (places - cloud.centres(level, boxes)[:, None]).movedim(-1, 0)
+        return centred.to(self.dtype, memory_format=torch.contiguous_format).div_(half)
 
 
 def _distinct(offset: Tensor) -> tuple[Tensor, Tensor]:
