@@ -23,7 +23,7 @@ from unstir.fields.chebyshev import Nodes, Transfer, transfer
 from unstir.fields.kernels import Kernel
 
 # Pairs of points up to which two cubes are summed one by one rather than split, or than interpolated.
-_NEAR = {1: 4_000, 2: 12_000, 3: 60_000}
+_NEAR = {1: 4_000, 2: 12_000, 3: 90_000}
 _FEW = {1: 100, 2: 200, 3: 1_000}
 
 Offset = tuple[int, ...]
@@ -74,7 +74,7 @@ def stages(
         T, S = pairs.T
         of_targets, of_sources = targets.level(level), sources.level(level)
         side = targets.side / 2**level
-        offset = of_sources.place[S] - of_targets.place[T]
+        offset = of_sources.place.index_select(0, S) - of_targets.place.index_select(0, T)
         kind, inverse = _kinds(offset)
         log_top = kernel.log((kind - 1).clamp_min(0).square().sum(1).double() * (side / kernel.unit) ** 2)
         log_least = kernel.log((kind + 1).square().sum(1).double() * (side / kernel.unit) ** 2)
