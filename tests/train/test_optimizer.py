@@ -5,8 +5,9 @@ import math
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from unstir.train import muon
 from unstir.train.muon import Muon, _unchanged, orthogonal
 from unstir.train.optimizer import Optimizer
 
@@ -55,7 +56,7 @@ def test_muon_moves_wide_matrices_orthogonally_and_adam_the_rest() -> None:
 
 def test_stacks_move_as_torch_moves_each_alone() -> None:
     generator = torch.Generator().manual_seed(0)
-    shapes = [(16, 40), (40, 16), (16, 40), (24, 24)]
+    shapes = [(16, 40), (40, 16), (16, 40), (24, 24), (16, 64)]
     ours = [nn.Parameter(torch.randn(shape, generator=generator)) for shape in shapes]
     theirs = copy.deepcopy(ours)
     one = Muon(ours)
@@ -83,6 +84,39 @@ def test_steps_are_orthogonal_in_either_precision(monkeypatch: pytest.MonkeyPatc
     U, _, V = torch.linalg.svd(stack, full_matrices=False)
     along = torch.einsum("kmr,kmn,krn->kr", U, made, V)  # the singular vectors are those of before
     assert float(along.min()) > 0.6
+
+
+def spectrum(kind: str) -> Tensor:
+    """Long matrices `(2, 32, 288)` of singular values as gradients have them."""
+    stack = torch.randn(2, 32, 288, generator=torch.Generator().manual_seed(0))
+    values = {"steep": torch.logspace(0, -4, 32), "few": torch.tensor([1.0] * 4 + [1e-3] * 28)}.get(kind)
+    if values is None:
+        return stack
+    U, _, V = torch.linalg.svd(stack, full_matrices=False)
+    return U * values @ V
+
+
+@pytest.mark.parametrize("kind", ["any", "steep", "few"])
+@pytest.mark.parametrize("fast", [False, True])
+def test_long_matrices_come_as_near_by_the_products_of_their_rows(
+    monkeypatch: pytest.MonkeyPatch, kind: str, fast: bool
+) -> None:
+    """To Newton-Schulz in float64, as the plain steps in the same precision do; and not without a restart."""
+    monkeypatch.setattr(muon, "has_fast_bfloat16", lambda _device: fast)
+    stack, coefficients = spectrum(kind), (3.4445, -4.775, 2.0315)
+    exact = stack.double() / stack.double().norm(dim=(1, 2), keepdim=True)
+    for _ in range(5):
+        exact = muon._iterated(exact, coefficients, 1)
+
+    def error(at_once: int) -> float:
+        monkeypatch.setattr(muon, "_AT_ONCE", at_once)
+        made = orthogonal(stack, coefficients, 5).double()
+        return float((made - exact).norm() / exact.norm())
+
+    plain = error(1)
+    assert plain < (0.5 if fast else 1e-4)
+    assert error(3) < 1.3 * plain + 1e-5
+    assert not fast or kind == "any" or error(5) > 10 * plain
 
 
 def test_weights_whose_channels_lie_last_move_as_others() -> None:
