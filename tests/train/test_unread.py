@@ -19,11 +19,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from unstir import physics
 from unstir.data.augment import augmentation
 from unstir.fields import build_network, field_class
+from unstir.fields.modalsketch import ModalSketch
 from unstir.fields.sketch import Sketch
 from unstir.moving import sent
 from unstir.train import TrainConfig, Trainer
 
 Config = Callable[..., TrainConfig]
+SKETCHES = {"one": Sketch, "modes": ModalSketch}
 META = torch.device("meta")
 SHAPE = (1, 8, 8)
 Operation = Callable[..., object]
@@ -59,13 +61,13 @@ def kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clip_grad, "_device_has_foreach_support", lambda _device: True)
 
 
-def trainer(config: Config, process: str, **options: Any) -> Trainer:  # noqa: ANN401
+def trainer(config: Config, process: str, floors: str | None = None, **options: Any) -> Trainer:  # noqa: ANN401
     law = physics.parse(process)
     kind = field_class(law)
     given, wanted = kind.sizes(law, SHAPE)
     own: dict[str, Any] = {}
-    if kind.largest_sketch() is not None:
-        own["sketch"] = Sketch(SHAPE, 3, 4, 2)
+    if kind.sketches:
+        own["sketch"] = SKETCHES[floors or next(iter(kind.sketches))](SHAPE, 3, 4, 2)
         given = (2 * given[0], *given[1:])
     network = build_network("patch-unet", given, {"width": 16, "layers": 1, "middle": 1}, wanted, classes=2)
     field = kind(network, law, shape=SHAPE, **own)
@@ -74,9 +76,13 @@ def trainer(config: Config, process: str, **options: Any) -> Trainer:  # noqa: A
     return Trainer(config(**options), field.to(META), data, labels, bfloat16=False)
 
 
-@pytest.mark.parametrize("process", LINEAR + OTHERS)
-def test_no_step_reads_the_device_or_waits_for_a_copy(config: Config, process: str) -> None:
-    this = trainer(config, process, steps=50, optimizer="muon", augment="flip")
+@pytest.mark.parametrize(
+    ("process", "floors"), [*((process, None) for process in LINEAR + OTHERS), ("poisson:D=128", "modes")]
+)
+def test_no_step_reads_the_device_or_waits_for_a_copy(
+    config: Config, process: str, floors: str | None
+) -> None:
+    this = trainer(config, process, floors, steps=50, optimizer="muon", augment="flip")
     walk = iter(this)
     next(walk)  # what is the same in all steps is moved once
     with Waiting():
