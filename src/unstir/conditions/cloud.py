@@ -85,9 +85,16 @@ class Cloud:
 
 def cloud_of(process: LinearProcess, shape: Sequence[int]) -> Cloud:
     """What a process knows of its data; float64."""
-    spectrum, centre, axes = (getattr(process, name, None) for name in ("spectrum", "centre", "axes"))
-    ones = torch.ones((1,) * len(shape), dtype=torch.float64)
-    if spectrum is None:
-        return Cloud(0 * ones, (DATA_STD * process.scale) ** 2 * ones)
-    centre = 0 * ones if centre is None else centre.double()
-    return Cloud(centre, spectrum.double(), None if axes is None else axes.double())
+    if process.spectrum is None:
+        usual = usual_variance(process, shape)
+        return Cloud(torch.zeros_like(usual), usual)
+    centre = torch.zeros_like(process.spectrum) if process.centre is None else process.centre
+    axes = None if process.axes is None else process.axes.double()
+    return Cloud(centre.double(), process.spectrum.double(), axes)
+
+
+def usual_variance(process: LinearProcess, shape: Sequence[int]) -> Tensor:
+    """s², the variance of each mode where modes are damped, else one number for all; float64."""
+    if process.spectrum is None or process.damping is None:
+        return torch.full((1,) * len(shape), (DATA_STD * process.scale) ** 2, dtype=torch.float64)
+    return process.spectrum.double()

@@ -75,8 +75,8 @@ class ConditionedField:
         return lambda x, label: self._mean(x, t, label, self._observed(x))
 
     def view(self, x: Tensor, t: float, label: Tensor | None = None) -> View:
-        """What the field and the observation say at one time."""
-        return self._view(x, t, label, self._observed(x))
+        """What the field and the observation say at one time, as if W were one number."""
+        return self._view(x, t, label, self._observed(x), laws=False)
 
     def start(self, streams: Streams, shape: Sequence[int] | None = None) -> Tensor | None:
         """Items to begin a walk from, one a stream, where the process's prior is made of data; else None.
@@ -98,11 +98,11 @@ class ConditionedField:
         return wiener(self.measurement, observed, self.process.basis, cloud, shape, streams)
 
     def _mean(self, x: Tensor, t: float, label: Tensor | None, observed: Tensor) -> Tensor:
-        return self.method.mean(self._view(x, t, label, observed))
+        return self.method.mean(self._view(x, t, label, observed, laws=self.method.takes_laws))
 
-    def _view(self, x: Tensor, t: float, label: Tensor | None, observed: Tensor) -> View:
-        time = torch.tensor([t], dtype=torch.float64)
-        return View(self.field.at(t), self.process, x, time, label, self.measurement, observed, self.lost)
+    def _view(self, x: Tensor, t: float, label: Tensor | None, observed: Tensor, *, laws: bool) -> View:
+        time, field = torch.tensor([t], dtype=torch.float64), self.field.at(t)
+        return View(field, self.process, x, time, label, self.measurement, observed, self.lost, laws=laws)
 
     def _observed(self, x: Tensor) -> Tensor:
         if len(self.observed) not in (1, len(x)):

@@ -1,13 +1,19 @@
 """What a field tells of y at a state: its mean, and by the field's slope its covariance.
 
 For x = A y + B √W n the kernel's slope is ∇ₓ log p(x | y) = −w(‖ε‖²) (x − A y)/B² with w = E[1/W | ‖ε‖²], and
-so (Tweedie's formula, once more differentiated)
+so (Tweedie's formula, once more differentiated), with r = (x − A D)/B and M = E[w (y − D)(y − D)ᵀ | x],
 
-    ∂D/∂x = Cov(y, w (A y − x) | x)/B²     ⇒     Cov[y | x] = B²/w A⁻¹ (∂D/∂x)ᵀ
+    ∂D/∂x = Cov(y, w (A y − x) | x)/B² = (M A/B − Cov(w, y | x) rᵀ)/B
 
-exactly where W is one number (Gaussian noise), and up to how much w still varies given x for the mixed laws:
-about √(2/(N + D)) for Poisson flow. There w is taken at E‖ε‖² = ‖x − A D‖²/B² + tr(A ∂D/∂x)/w, with the trace
-from one product with fixed random signs.
+for any data. Where W is one number the last term is none, and M is w Cov[y | x]. Where W varies the slope
+sees it along r alone: J = A ∂D/∂x and M' = A M A/B² agree on all that is at right angles to r,
+
+    J Π = M' Π      Π = I − r rᵀ/‖r‖²      M' is symmetric
+
+so that one number of M' is left open, rᵀ M' r; Wiener's filter gives it, where the process was prepared on
+its data, else J is taken for M'. Then Cov[y | x] is M/w, up to how much w still varies given x: about
+√(2/(N + D)) for Poisson flow. There w is taken at E‖ε‖² = ‖r‖² + tr(Π J)/w, with the trace from one product
+with fixed random signs. Items of few numbers have the laws of y for every W (`mixed.py`).
 
 A mode whose signal is lost in noise has a slope near 0, from which nothing follows: with q = A s √w/B and s²
 the variance of the mode, a slope counts by S = q/√(q² + τ²), and for the rest of it stands Wiener's filter of
@@ -28,9 +34,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from unstir.conditions.cloud import cloud_of
+from unstir.conditions.cloud import cloud_of, usual_variance
 from unstir.conditions.conjugate import conjugate_gradients
 from unstir.conditions.measurement import Measurement, across, pull
+from unstir.conditions.mixed import FEW, Mixed
 from unstir.fields import Slice
 from unstir.flow.solver import Coefficient
 from unstir.physics import LinearProcess
@@ -38,6 +45,7 @@ from unstir.physics.noise import Noise
 
 _STEP = 1e-2  # of log ‖ε‖², for the slope of a law's log density
 _ROUNDS = 6  # of w
+_MIXED = 0.03  # τ where W varies, at least: an error of Wiener's one number grows as 1/q²
 _EXACT = 8  # numbers in an item up to which its trace is taken in full
 
 
@@ -53,6 +61,7 @@ class View:
         measurement: H and σ.
         observed: o, `(batch, *observed)`.
         lost: τ.
+        laws: whether, where W varies, the laws of y for every W are asked for.
 
     Attributes:
         denoised: D, `(batch, *shape)`.
@@ -69,18 +78,22 @@ class View:
         measurement: Measurement,
         observed: Tensor,
         lost: float,
+        *,
+        laws: bool = False,
     ) -> None:
         self.process, self.measurement = process, measurement
-        shape = x.shape[1:]
+        shape, self._laws = x.shape[1:], laws
         with torch.enable_grad():
             self._x = x.detach().requires_grad_(True)
             self._out = field(self._x, label)
         self.denoised = self._out.detach()
         self._pull = pull(measurement, self.denoised)
         self.residual = observed - measurement(self.denoised)
-        self._A, self._B, self._lost = process.signal(t, shape).to(x), float(process.B(t)), lost
+        self._A, self._B = process.signal(t, shape).to(x), float(process.B(t))
+        self._told = process.noise.mixed and process.centre is not None
+        self._lost = max(lost, _MIXED) if self._told else lost
         self._cloud = cloud_of(process, shape)
-        self._variance = self._cloud.variance.to(x)
+        self._variance = usual_variance(process, shape).to(x)
 
     @property
     def total(self) -> float:
@@ -91,10 +104,9 @@ class View:
     def _energy(self) -> tuple[Tensor, Tensor]:
         """E‖ε‖² and w, float64 `(batch,)`."""
         noise, N = self.process.noise, self._x[0].numel()
-        coordinates = self.process.basis.coordinates
-        seen = (coordinates(self._x.detach()) - self._A * coordinates(self.denoised)) / self._B
-        squared = seen = seen.flatten(1).double().square().sum(1)
-        trace = self._trace().clamp(0, N)
+        r, length, image = self._away
+        squared = seen = length.flatten().double().square()
+        trace = (self._trace() - _dot(r, image).flatten().double()).clamp(0, N)
         w = torch.ones_like(seen)
         for _ in range(_ROUNDS):
             w = mean_precision(noise, squared, N)
@@ -104,8 +116,18 @@ class View:
     @cached_property
     def precision(self) -> Tensor:
         """w, `(batch or 1, 1, …)`."""
-        mixed = self.process.noise.mixed
-        return across(self._energy[1] if mixed else torch.ones(1), self._x.detach())
+        if not self.process.noise.mixed:
+            return across(torch.ones(1), self._x.detach())
+        w = self._energy[1] if self.mixed is None else self.mixed.precision
+        return across(w, self._x.detach())
+
+    @cached_property
+    def mixed(self) -> Mixed | None:
+        """The laws of y for every W, where they are asked for, W varies and items have few numbers."""
+        x = self._x.detach()
+        if not (self._laws and self._told and x[0].numel() <= FEW):
+            return None
+        return Mixed(self.process.noise, self._cloud, self.process.basis.coordinates(x), self._A[0], self._B)
 
     def mixing(self, low: Coefficient, high: float, uniform: Tensor, other: Tensor) -> Tensor:
         """A draw of W for the noise that takes x from B = `low` to `high`, `(batch or 1, 1, …)`.
@@ -150,22 +172,88 @@ class View:
         return self._A.square() * self._variance * self.precision / self._B**2
 
     @cached_property
-    def _parts(self) -> tuple[Tensor, Tensor, Callable[[Tensor], Tensor]]:
-        """Factors after and before the slope, and what Wiener's filter leaves unknown."""
-        q2 = self._ratio
-        share = q2 + self._lost**2
-        # B²/(A w) times the mode's share, half of that on either side, so that the product stays symmetric.
-        side = (q2 / share).sqrt()
-        after = (self._variance * self._A / share) / side.clamp_min(torch.finfo(side.dtype).tiny)
-        return after, side, self._cloud.left(self._A.square() * self.precision / self._B**2)
+    def _side(self) -> Tensor:
+        """S, `(batch or 1, *modes)`."""
+        return (self._ratio / (self._ratio + self._lost**2)).sqrt()
+
+    @cached_property
+    def _left(self) -> Callable[[Tensor], Tensor]:
+        """C_w v of modes."""
+        return self._cloud.left(self._A.square() * self.precision / self._B**2)
 
     def covariance(self, v: Tensor) -> Tensor:
         """Cov[y | x] v, `(batch, *shape)`."""
-        after, side, left = self._parts
-        basis = self.process.basis
+        basis, side = self.process.basis, self._side
         modes = basis.coordinates(v)
-        carried = basis.coordinates(self._slope(basis.state(side * modes)))
-        return basis.state(after * carried + left(modes) - side * left(side * modes))
+        left = self._left(modes) - side * self._left(side * modes)
+        return basis.state(self._sloped(modes) + left)
+
+    def _sloped(self, modes: Tensor) -> Tensor:
+        """S M S/w v of modes: what the slope says."""
+        # S B/(A √w), in which nothing is divided by an A that is lost
+        scale = (self._variance / (self._ratio + self._lost**2)).sqrt()
+        primed = scale * modes * (self.precision.sqrt() / self._B)
+        slope = self._primed(self._A * primed)
+        if self._told:
+            r, across_r, own = self._along
+            slope = slope - _dot(r, slope) * r + (_dot(across_r, primed) + own * _dot(r, primed)) * r
+        return scale * slope * (self._B / self.precision.sqrt())
+
+    def _primed(self, modes: Tensor) -> Tensor:
+        """(∂D/∂x)ᵀ v from modes to modes."""
+        basis = self.process.basis
+        return basis.coordinates(self._slope(basis.state(modes)))
+
+    @cached_property
+    def _away(self) -> tuple[Tensor, Tensor, Tensor]:
+        """r/‖r‖, ‖r‖ and Jᵀ r/‖r‖, `(batch, 1, …)`."""
+        coordinates = self.process.basis.coordinates
+        r = (coordinates(self._x.detach()) - self._A * coordinates(self.denoised)) / self._B
+        length = _dot(r, r).sqrt()
+        r = r / length.clamp_min(torch.finfo(r.dtype).tiny)
+        return r, length, self._primed(self._A * r)
+
+    @cached_property
+    def _along(self) -> tuple[Tensor, Tensor, Tensor]:
+        """r/‖r‖, what M' makes of it at right angles to it, and along it, `(batch, 1, …)`."""
+        r, length, image = self._away
+        seen = (self._A / self._B) * r
+        if self.mixed is None:
+            own = self.precision * _dot(seen, self._left(seen))
+            # and by how much D moves with W
+            own = own + self._varies * (length * own).square()
+        else:
+            flat = seen.flatten(1).double()
+            own = across(torch.einsum("bi,bij,bj->b", flat, self.mixed.weighted, flat), r)
+        return r, image - _dot(r, image) * r, own
+
+    @property
+    def _varies(self) -> Tensor:
+        """Var[1/W | x]/w, from the law's own density at E‖ε‖², `(batch, 1, …)`."""
+        squared, w = self._energy
+        h = squared * _STEP
+        noise, N = self.process.noise, self._x[0].numel()
+        slope = (mean_precision(noise, squared + h, N) - mean_precision(noise, squared - h, N)) / (2 * h)
+        return across((-2 * slope / w).clamp_min(0), self._x.detach())
+
+    def shift(self, total: float) -> Tensor | None:
+        """E[y | x, o] − D by the laws for every W, `(batch, *shape)`; None where there are none.
+
+        Args:
+            total: no step is longer than one of a covariance whose trace is this.
+        """
+        if self.mixed is None:
+            return None
+        basis, shape, N = self.process.basis, self._x.shape[1:], self._x[0].numel()
+        unit = torch.eye(N, dtype=self._x.dtype, device=self._x.device).reshape(N, *shape)
+        rows = self.measurement(basis.state(unit)).flatten(1).double().mT
+        slope = [self._sloped(one.expand_as(self._x)).flatten(1).double() for one in unit]
+        side = self._side.expand_as(self._x).flatten(1).double()
+        known = side[:, :, None] * self.mixed.weighted * (side / self.mixed.precision[:, None])[:, None]
+        more = torch.stack(slope, 2) - known
+        residual = self.residual.flatten(1).double()
+        found = self.mixed.shift(0.5 * (more + more.mT), rows, residual, self.measurement.sigma, total)
+        return basis.state(found.reshape(self._x.shape).to(self._x))
 
     def pull(self, u: Tensor) -> Tensor:
         """(∂H/∂y)ᵀ u at D."""
@@ -194,6 +282,11 @@ class View:
             v = probe.reshape(1, *shape).expand_as(self._x)
             total += (matrix(v) * v).flatten(1).double().sum(1)
         return total
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    """Inner products, `(batch, 1, …)`."""
+    return (a * b).flatten(1).sum(1).reshape(-1, *(1,) * (a.ndim - 1))
 
 
 def mean_precision(noise: Noise, squared: Tensor, dimension: int) -> Tensor:

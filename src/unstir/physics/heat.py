@@ -13,13 +13,13 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from torch import Tensor
 
 from unstir.errors import InputError
 from unstir.physics.linear import Layout, LinearProcess
+from unstir.physics.moments import TOGETHER, moments_of, together
 from unstir.physics.process import check_kept, stratified
 
 _LARGEST_RESERVOIR = 10_000  # items whose blurred modes are kept
@@ -27,23 +27,11 @@ _LARGEST_RESERVOIR = 10_000  # items whose blurred modes are kept
 _BLUR_RHO, _LEAP, _FARTHEST, _SHORT = 1.8, 0.15, 0.6, 1.0
 _CLOCK_RHO, _CLOCK_ORDER = 0.7, 2
 _SMALLEST_MODE = 1e-3  # of the noise: less than that of a mode is not kept
-_AXES, _FEW = 128, 1024  # axes of the data that are kept, and items that tell them where these are larger
 
 
 @dataclass(frozen=True, eq=False)
 class DampedProcess(LinearProcess):
-    """A linear process in the cosine basis, with the data's own spectrum once it is prepared.
-
-    Attributes:
-        spectrum: the variance of each mode of the training data, `shape`, or None before.
-        centre: the mean of each, `shape`; None in runs from before it was kept.
-        axes: a square root of how they vary together, `(axes, *shape)`: the main axes, each as long as the
-            data's deviation along it. Likewise.
-    """
-
-    spectrum: Tensor | None = None
-    centre: Tensor | None = None
-    axes: Tensor | None = None
+    """A linear process in the cosine basis, with the data's own spectrum once it is prepared."""
 
     @property
     def layout(self) -> Layout:
@@ -70,22 +58,13 @@ class DampedProcess(LinearProcess):
     def prepared(self, items: Tensor, partner: Tensor | None = None) -> DampedProcess:
         """With spectrum, centre and axes of `items`."""
         super().prepared(items, partner)
-        return self._knowing(_second_moments(self.basis.coordinates(items)))
-
-    def _knowing(self, known: Mapping[str, Tensor]) -> Self:
-        """With spectrum, and centre and axes where they are known."""
-        centre, axes = (known.get(name) for name in _TOGETHER)
-        return dataclasses.replace(self, spectrum=known["spectrum"], centre=centre, axes=axes)
-
-    def kept(self) -> dict[str, Tensor]:
-        """Spectrum, centre and axes."""
-        values = {name: getattr(self, name) for name in ("spectrum", *_TOGETHER)}
-        return {name: value for name, value in values.items() if value is not None}
+        return self.knowing(moments_of(self.basis.coordinates(items)))
 
     def restored(self, kept: Mapping[str, Tensor]) -> DampedProcess:
         """With what `kept` gave."""
-        check_kept(self.name, kept, "spectrum, centre and axes", fits=_fit(kept, {"spectrum"}))
-        return self._knowing(kept)
+        fits = set(kept) - set(TOGETHER) == {"spectrum"} and together(kept)
+        check_kept(self.name, kept, "spectrum, centre and axes", fits=fits)
+        return self.knowing(kept)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, DampedProcess) and (type(self), self.name, self.scale) == (
@@ -120,7 +99,7 @@ class HeatProcess(DampedProcess):
         """With spectrum, centre, axes and reservoir of `items`."""
         LinearProcess.prepared(self, items, partner)  # refuses a partner
         shape = items.shape[1:]
-        known = _second_moments(self.basis.coordinates(items))
+        known = moments_of(self.basis.coordinates(items))
         factor = self._last_factor(shape).expand(shape).flatten()
         noise = float(self.B(torch.tensor(self.t_max)))
         left = factor * known["spectrum"].flatten().double().sqrt()
@@ -131,7 +110,7 @@ class HeatProcess(DampedProcess):
             chosen = items[order[:_LARGEST_RESERVOIR].to(items.device)]
         kept = self.basis.coordinates(chosen).flatten(1)[:, modes.to(items.device)]
         reservoir = (kept * factor[modes].to(kept)).cpu()
-        return dataclasses.replace(self._knowing(known), reservoir=reservoir, modes=modes)
+        return dataclasses.replace(self.knowing(known), reservoir=reservoir, modes=modes)
 
     def kept(self) -> dict[str, Tensor]:
         """Spectrum, centre, axes, reservoir and the modes in it."""
@@ -142,14 +121,19 @@ class HeatProcess(DampedProcess):
     def restored(self, kept: Mapping[str, Tensor]) -> HeatProcess:
         """With what `kept` gave."""
         names = {"spectrum", "reservoir", "modes"}
-        check_kept(self.name, kept, ", ".join(sorted(names)), fits=_fit(kept, names))
+        check_kept(
+            self.name,
+            kept,
+            ", ".join(sorted(names)),
+            fits=set(kept) - set(TOGETHER) == names and together(kept),
+        )
         spectrum, reservoir, modes = kept["spectrum"], kept["reservoir"], kept["modes"]
         inside = modes.dtype == torch.int64 and bool(((modes >= 0) & (modes < spectrum.numel())).all())
         if not inside or reservoir.shape != (len(reservoir), len(modes)) or not len(reservoir):
             raise InputError(
                 f"process {self.name}: the kept reservoir does not fit its modes; train it again"
             )
-        return dataclasses.replace(self._knowing(kept), reservoir=reservoir, modes=modes)
+        return dataclasses.replace(self.knowing(kept), reservoir=reservoir, modes=modes)
 
     def prior(
         self,
@@ -223,43 +207,3 @@ class HeatProcess(DampedProcess):
         if self.damping is None:
             raise TypeError("damping: heat without damping is no heat")
         return self.damping.factor(torch.ones((), dtype=torch.float64), shape)
-
-
-_TOGETHER = ("centre", "axes")
-
-
-def _fit(kept: Mapping[str, Tensor], names: set[str]) -> bool:
-    """Whether a run holds `names`, and centre and axes, or neither of these two."""
-    more = set(kept) - names
-    if not names <= set(kept) or more not in (set(), set(_TOGETHER)):
-        return False
-    shape = kept["spectrum"].shape
-    return not more or (kept["centre"].shape == shape and kept["axes"].shape[1:] == shape)
-
-
-def _second_moments(u: Tensor) -> dict[str, Tensor]:
-    """Spectrum, centre and axes of items in modes, as a process keeps them."""
-    shape, flat = u.shape[1:], u.flatten(1)
-    centre = flat.mean(0, dtype=torch.float64).cpu()
-    some = flat[:: max(1, len(u) // _FEW)][:_FEW] if flat.shape[1] > _FEW else flat
-    some = (some.double().cpu() - centre) / max(len(some), 1) ** 0.5
-    if len(some) < some.shape[1]:
-        values, vectors = torch.linalg.eigh(some @ some.T)
-        axes = (vectors.T @ some)[-_AXES:]
-    else:
-        values, vectors = torch.linalg.eigh(some.T @ some)
-        axes = (values.clamp_min(0).sqrt()[:, None] * vectors.T)[-_AXES:]
-    return {
-        "spectrum": _spectrum(u),
-        "centre": centre.float().reshape(shape),
-        "axes": axes.float().reshape(-1, *shape).contiguous(),
-    }
-
-
-def _spectrum(u: Tensor) -> Tensor:
-    """The variance of each mode, float32, never below 1e-4 of the largest."""
-    variance = u.double().var(0, correction=0)
-    if u.ndim == 4:  # the channels of an image share one
-        variance = variance.mean(0, keepdim=True)
-    variance = variance.expand(u.shape[1:])
-    return variance.clamp_min(1e-4 * float(variance.max())).float().cpu().contiguous()

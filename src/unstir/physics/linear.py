@@ -17,6 +17,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -24,6 +25,7 @@ from torch import Tensor
 from unstir.moving import sent
 from unstir.physics.basis import Basis, Pixel
 from unstir.physics.damping import Damping
+from unstir.physics.moments import TOGETHER, moments_of, together
 from unstir.physics.noise import Gaussian, Noise
 from unstir.physics.process import FlowProcess, check_kept, check_state, per_item, stratified
 from unstir.physics.schedule import Linear, Schedule
@@ -66,6 +68,10 @@ class LinearProcess(FlowProcess):
         damping: how A falls with each mode of the basis, or None where it does not.
         spread: the largest deviation of the training data in any direction, where it is so large that few
             time steps must lie elsewhere for it, as for large images; else None.
+        spectrum: of the data with centre and axes (`moments.py`), once it is prepared, where modes are damped
+            or W varies: to restore data given what was seen of them. Else None.
+        centre: likewise; None in runs from before it was kept.
+        axes: likewise.
     """
 
     name: str = "edm"
@@ -75,6 +81,9 @@ class LinearProcess(FlowProcess):
     scale: float = 1.0
     damping: Damping | None = None
     spread: float | None = None
+    spectrum: Tensor | None = field(default=None, compare=False, repr=False)
+    centre: Tensor | None = field(default=None, compare=False, repr=False)
+    axes: Tensor | None = field(default=None, compare=False, repr=False)
 
     @property
     def layout(self) -> Layout:
@@ -82,26 +91,32 @@ class LinearProcess(FlowProcess):
         return Layout() if self.spread is None else Layout(leap=_WIDE * self.spread / self.scale)
 
     def prepared(self, items: Tensor, partner: Tensor | None = None) -> LinearProcess:
-        """With the spread of `items`, where that tells."""
+        """With the spread of `items`, where that tells, and where W varies with their moments."""
         super().prepared(items, partner)
         if self.damping is not None:
             return self
+        known = self.knowing(moments_of(items)) if self.noise.mixed else self
         spread = largest_deviation(items)
         wide = spread is not None and _WIDE * spread > Layout.leap * self.scale
-        return dataclasses.replace(self, spread=spread if wide else None)
+        return dataclasses.replace(known, spread=spread if wide else None)
+
+    def knowing(self, known: Mapping[str, Tensor]) -> Self:
+        """With as many of spectrum, centre and axes as there are."""
+        spectrum, centre, axes = (known.get(name) for name in ("spectrum", *TOGETHER))
+        return dataclasses.replace(self, spectrum=spectrum, centre=centre, axes=axes)
 
     def kept(self) -> dict[str, Tensor]:
-        """The spread, where there is one."""
-        return {} if self.spread is None else {"spread": torch.tensor(self.spread, dtype=torch.float64)}
+        """The spread, where there is one, and spectrum, centre and axes, where they are known."""
+        spread = None if self.spread is None else torch.tensor(self.spread, dtype=torch.float64)
+        values = {"spread": spread, "spectrum": self.spectrum, "centre": self.centre, "axes": self.axes}
+        return {name: value for name, value in values.items() if value is not None}
 
     def restored(self, kept: Mapping[str, Tensor]) -> LinearProcess:
-        """With a kept spread."""
-        if not kept:
-            return dataclasses.replace(self, spread=None)
-        spread = kept.get("spread")
-        fits = set(kept) == {"spread"} and spread is not None and spread.numel() == 1
-        check_kept(self.name, kept, "spread", fits=fits and 0 < float(kept["spread"]) < math.inf)
-        return dataclasses.replace(self, spread=float(kept["spread"]))
+        """With what `kept` gave."""
+        spread = kept.get("spread", torch.ones(()))
+        fits = not set(kept) - {"spread", "spectrum", *TOGETHER} and together(kept) and spread.numel() == 1
+        check_kept(self.name, kept, "spread", fits=fits and 0 < float(spread) < math.inf)
+        return dataclasses.replace(self.knowing(kept), spread=float(spread) if "spread" in kept else None)
 
     @property
     def t_min(self) -> float:

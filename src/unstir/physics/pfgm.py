@@ -59,17 +59,17 @@ class Pfgm(LinearProcess):
         return self._reaching(int(steps) + 1)._of(wide)
 
     def _of(self, known: LinearProcess) -> Pfgm:
-        return dataclasses.replace(self, spread=known.spread)
+        return dataclasses.replace(self, spread=known.spread).knowing(known.kept())
 
     def _reaching(self, M: int) -> Pfgm:
         return dataclasses.replace(self, M=M, schedule=_schedule(self.sigma, self.tau, M))
 
     def kept(self) -> dict[str, Tensor]:
-        """M, and the spread where there is one."""
+        """M, and what else is kept."""
         return {"M": torch.tensor(self.M)} | super().kept()
 
     def restored(self, kept: Mapping[str, Tensor]) -> Pfgm:
-        """With a kept M, and a kept spread."""
+        """With what `kept` gave."""
         M = kept.get("M")
         if M is None or M.numel() != 1 or not 1 <= int(M) <= 10_000:
             raise InputError(f"process {self.name}: the run does not hold its M; train it again")
