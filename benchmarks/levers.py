@@ -25,6 +25,7 @@ ROWS = {
     "batch 32": ["--batch", "32"],
     "batch 128": ["--batch", "128"],
     "one component (Wiener)": ["--sketch", "1"],
+    "64 components of 16 axes": ["--sketch", "64", "--axes", "16"],
     "64 components of 32 axes": ["--sketch", "64", "--axes", "32"],
     "16 components of 128 axes": ["--sketch", "16", "--axes", "128"],
     "one floor, usual axes": ["--floors", "one"],
