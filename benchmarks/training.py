@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from diffusers import UNet2DModel
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -128,7 +129,8 @@ def trained(data: Dataset, folder: Path, **options: object) -> Contestant:
 
 def example(images: Tensor) -> Contestant:
     """diffusers' loop."""
-    network = _unet(images).unet
+    # Of the same sizes, but with diffusers' own blocks (`fields/residual.py`).
+    network = UNet2DModel.from_config(_unet(images).unet.config)
     flops = _PASSES * BATCH * _flops(_unet(images), images.shape[1:])
     loop = Example(images, network, BATCH)
     return Contestant(loop.step, BATCH, flops, _count(network), torch.get_num_threads(), "unet, float32")

@@ -22,6 +22,7 @@ from torch.nn import functional
 
 from unstir.errors import InputError
 from unstir.fields.embedding import NoiseEmbedding
+from unstir.fields.residual import added
 from unstir.fields.sizes import DEFAULT, Sizes, chosen
 
 SIZES: Sizes = {
@@ -142,8 +143,8 @@ class _Block(nn.Module):
     def forward(self, h: Tensor, e: Tensor) -> Tensor:
         inner = self.convolution(functional.silu(self.first(h)))
         inner = _modulated(self.second, inner, *self.modulation(e).chunk(2, 1))
-        out: Tensor = self.skip(h) + self.answer(functional.silu(inner))
-        return out
+        out: Tensor = self.answer(functional.silu(inner))
+        return added(out, self.skip(h))
 
 
 def _modulated(norm: nn.GroupNorm, h: Tensor, scale: Tensor, shift: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from unstir.errors import InputError
 from unstir.fields.embedding import CLASS_STD, numbers, told_layer
+from unstir.fields.residual import take_over
 from unstir.fields.sizes import DEFAULT, Sizes, chosen
 
 # `width` is that of the full resolution; those below have twice as many.
@@ -80,6 +81,7 @@ class UNet(nn.Module):
         if augment:
             self.unet.class_embedding = _Known(self.unet.class_embedding, augment, 4 * channels[0])
         self.augment = augment
+        take_over(self.unet)
         nn.init.zeros_(self.unet.conv_out.weight)
         nn.init.zeros_(self.unet.conv_out.bias)
 
