@@ -16,7 +16,17 @@ from unstir.cli import main
 from unstir.conditions import Pooled, Tomography, parse_task
 from unstir.data import load
 from unstir.flow import Streams
-from unstir.restore import compared, coverage, degrade, linear_of, psnr, restore, restore_steps, rows_picture
+from unstir.restore import (
+    compared,
+    coverage,
+    degrade,
+    different,
+    linear_of,
+    psnr,
+    restore,
+    restore_steps,
+    rows_picture,
+)
 from unstir.run import Run
 
 TINY = {"width": 8}
@@ -228,6 +238,26 @@ def test_coverage_of_known_samples() -> None:
     clean, samples = draws[:, 0].round().byte(), draws[:, 1:].round().byte()
     assert coverage(samples, clean) == pytest.approx(0.94, abs=0.02)
     assert coverage(samples, (draws[:, 0] + 40).round().byte()) < 0.6
+
+
+def test_copies_are_counted_and_told(
+    unconditional: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 200, (2, 4, 1, 8, 8), generator=generator).byte()
+    assert different(images) == 4
+    images[0, 2:] = images[0, :1] + 1  # nearly the first
+    assert different(images) == 3
+    options = ("--task", "inpaint", "--degrade", "-n", "2", "--samples", "4", "--steps", "4")
+    options = (*options, "--out", str(tmp_path / "a.npz"), "--solver", "particles")
+    monkeypatch.setattr("unstir.restore.restore", lambda *_, **__: images[:, :1].expand(-1, 4, -1, -1, -1))
+    assert command(monkeypatch, "restore", str(unconditional.path), *options) == 0
+    assert "of 4 particles of an image 1.0 differ" in " ".join(capsys.readouterr().err.split())
+    monkeypatch.setattr("unstir.restore.restore", lambda *_, **__: images)
+    assert command(monkeypatch, "restore", str(unconditional.path), *options, "--json") == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["different"] == 3
+    assert "copies" not in told.err
 
 
 def test_psnr_of_a_known_error() -> None:

@@ -32,6 +32,7 @@ _SHOWN, _DRAWS = 12, 4  # images in a row of the picture, and rows of as many dr
 _FULL = 255.0
 _BATCH = 64
 _LOST = 0.03  # of a trained network's slope
+_COPY = 2.0  # levels: root mean square distance of images that look the same
 DEFAULT_METHOD = "moments"
 
 
@@ -242,6 +243,21 @@ def coverage(samples: Tensor, clean: Tensor) -> float:
     # Values are rounded to whole levels: half a level's variance, at least.
     std = (std.square() * (1 + 1 / samples.shape[1]) + 1 / 12).sqrt()
     return float(((clean.double() - mean).abs() <= 2 * std).double().mean())
+
+
+def different(samples: Tensor) -> float:
+    """How many samples of an image are no copies of others, on average over the images.
+
+    Particles that were chosen again and again end as copies, or nearly: those within two levels of 256.
+
+    Args:
+        samples: uint8 `(n, samples, …)`.
+    """
+    flat = samples.flatten(2).float()
+    apart = torch.cdist(flat, flat) / flat.shape[2] ** 0.5
+    before = torch.ones(samples.shape[1], samples.shape[1], dtype=torch.bool).tril(-1)
+    copies = ((apart < _COPY).cpu() & before).any(2)
+    return float((~copies).double().sum(1).mean())
 
 
 def rows_picture(title: str, sets: Mapping[str, Tensor]) -> Image.Image:

@@ -66,7 +66,8 @@ def test_the_slope_of_many_numbers_gives_the_covariance(name: str) -> None:
     t = process.time_at(torch.tensor(0.5, dtype=torch.float64))
     y = field.sample(20, torch.Generator().manual_seed(0))
     x = process.perturb(y, t.expand(20), torch.Generator().manual_seed(1))
-    view = ConditionedField(field, process, Matrix(torch.eye(40), SIGMA), x).view(x, float(t))
+    guided = ConditionedField(field, process, Matrix(torch.eye(40), SIGMA), x)
+    view = guided.view(x, float(t), laws=True)
     assert view.mixed is None
     unit = torch.eye(40, dtype=torch.float64)
     found = torch.stack([view.covariance(one.expand(20, 40)) for one in unit], 2)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from unstir.run import Run
 
 _ARRAYS = (".npz", ".npy")
+_ALIKE = 0.75  # of the samples of an image differ, or it is told
 
 
 def restore(
@@ -73,7 +74,7 @@ def restore(
     from unstir.data import check_target
     from unstir.data.picture import png_bytes
     from unstir.data.target import check_place
-    from unstir.restore import bridge_of, compared, coverage, linear_of, psnr, rows_picture
+    from unstir.restore import bridge_of, compared, coverage, different, linear_of, psnr, rows_picture
     from unstir.train.storage import write_bytes
 
     opened = open_run(run, device)
@@ -101,11 +102,16 @@ def restore(
     write_bytes(rows, png_bytes(rows_picture(title, compared(given, restored, clean))))
     report = {"out": str(path), "picture": str(rows), "n": len(given)}
     figures = {}
+    by_particles = (solver or "").partition(":")[0].strip() == "particles"
+    distinct = different(restored) if by_particles else float(samples)
+    if by_particles:
+        report["different"] = round(distinct, 3)
     if clean is not None:
         figures = {"psnr_degraded": psnr(given, clean), "psnr_restored": psnr(restored[:, 0], clean)}
         if samples > 1:
             figures["psnr_mean"] = psnr(restored.float().mean(1), clean)
             figures["coverage"] = coverage(restored, clean)
+    _say_copies(samples, distinct)
     if as_json:
         print_json(report | {key: round(value, 3) for key, value in figures.items()})
         return
@@ -118,6 +124,16 @@ def restore(
             )
         say(f"PSNR {before:.2f} dB degraded, ", (f"{after:.2f} dB restored", "bold"), more, console=out)
     say(f"{len(given)} images: ", (str(path), "bold"), f", compared in {rows}", console=out)
+
+
+def _say_copies(samples: int, distinct: float) -> None:
+    """Tell where most particles of an image have ended as copies."""
+    if distinct < _ALIKE * samples:
+        say(
+            f"of {samples} particles of an image {distinct:.1f} differ at the end, on average; the others "
+            "are copies, or nearly, and the spread is that of so few: ask for more --samples, or leave out "
+            "--solver particles"
+        )
 
 
 def _saved(target: Path, restored: Tensor) -> Path:

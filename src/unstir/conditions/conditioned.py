@@ -74,9 +74,16 @@ class ConditionedField:
         """The field at one time."""
         return lambda x, label: self._mean(x, t, label, self._observed(x))
 
-    def view(self, x: Tensor, t: float, label: Tensor | None = None) -> View:
-        """What the field and the observation say at one time, as if W were one number."""
-        return self._view(x, t, label, self._observed(x), laws=False)
+    def view(self, x: Tensor, t: float, label: Tensor | None = None, *, laws: bool = False) -> View:
+        """What the field and the observation say at one time.
+
+        Args:
+            x: states.
+            t: the time.
+            label: class numbers, or None.
+            laws: whether, where W varies, Wiener's filter is to tell it from y (`view.py`).
+        """
+        return self._view(x, t, label, self._observed(x), laws=laws)
 
     def start(self, streams: Streams, shape: Sequence[int] | None = None) -> Tensor | None:
         """Items to begin a walk from, one a stream, where the process's prior is made of data; else None.

@@ -11,9 +11,10 @@ sees it along r alone: J = A ∂D/∂x and M' = A M A/B² agree on all that is a
     J Π = M' Π      Π = I − r rᵀ/‖r‖²      M' is symmetric
 
 so that one number of M' is left open, rᵀ M' r; Wiener's filter gives it, where the process was prepared on
-its data, else J is taken for M'. Then Cov[y | x] is M/w, up to how much w still varies given x: about
-√(2/(N + D)) for Poisson flow. There w is taken at E‖ε‖² = ‖r‖² + tr(Π J)/w, with the trace from one product
-with fixed random signs. Items of few numbers have the laws of y for every W (`mixed.py`).
+its data. Else J is taken for M', and for particles too, whose weights make up for it. Then Cov[y | x] is M/w,
+up to how much w still varies given x: about √(2/(N + D)) for Poisson flow. There w is taken at
+E‖ε‖² = ‖r‖² + tr(Π J)/w, with the trace from one product with fixed random signs. Items of few numbers have
+the laws of y for every W (`mixed.py`).
 
 A mode whose signal is lost in noise has a slope near 0, from which nothing follows: with q = A s √w/B and s²
 the variance of the mode, a slope counts by S = q/√(q² + τ²), and for the rest of it stands Wiener's filter of
@@ -61,7 +62,7 @@ class View:
         measurement: H and σ.
         observed: o, `(batch, *observed)`.
         lost: τ.
-        laws: whether, where W varies, the laws of y for every W are asked for.
+        laws: whether, where W varies, Wiener's filter is to tell it from y; else J is taken for M'.
 
     Attributes:
         denoised: D, `(batch, *shape)`.
@@ -82,7 +83,7 @@ class View:
         laws: bool = False,
     ) -> None:
         self.process, self.measurement = process, measurement
-        shape, self._laws = x.shape[1:], laws
+        shape = x.shape[1:]
         with torch.enable_grad():
             self._x = x.detach().requires_grad_(True)
             self._out = field(self._x, label)
@@ -90,7 +91,7 @@ class View:
         self._pull = pull(measurement, self.denoised)
         self.residual = observed - measurement(self.denoised)
         self._A, self._B = process.signal(t, shape).to(x), float(process.B(t))
-        self._told = process.noise.mixed and process.centre is not None
+        self._told = laws and process.noise.mixed and process.centre is not None
         self._lost = max(lost, _MIXED) if self._told else lost
         self._cloud = cloud_of(process, shape)
         self._variance = usual_variance(process, shape).to(x)
@@ -106,7 +107,8 @@ class View:
         noise, N = self.process.noise, self._x[0].numel()
         r, length, image = self._away
         squared = seen = length.flatten().double().square()
-        trace = (self._trace() - _dot(r, image).flatten().double()).clamp(0, N)
+        along = _dot(r, image).flatten().double() if self._told else 0.0
+        trace = (self._trace() - along).clamp(0, N)
         w = torch.ones_like(seen)
         for _ in range(_ROUNDS):
             w = mean_precision(noise, squared, N)
@@ -123,9 +125,9 @@ class View:
 
     @cached_property
     def mixed(self) -> Mixed | None:
-        """The laws of y for every W, where they are asked for, W varies and items have few numbers."""
+        """The laws of y for every W, where they are to be told and items have few numbers."""
         x = self._x.detach()
-        if not (self._laws and self._told and x[0].numel() <= FEW):
+        if not self._told or x[0].numel() > FEW:
             return None
         return Mixed(self.process.noise, self._cloud, self.process.basis.coordinates(x), self._A[0], self._B)
 
