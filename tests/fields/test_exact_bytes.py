@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
 
 from unstir.fields import ExactField, exact_points
 from unstir.fields.exact_bytes import ByteProducts, Bytes, digit_error, split
-from unstir.fields.exact_dense import dense, plain
+from unstir.fields.exact_dense import LOGIT_ERROR, _products, dense, plain, rounding
 from unstir.fields.exact_points import Points, Question
 from unstir.physics import LinearProcess, parse
 
@@ -104,6 +106,88 @@ def test_three_digits_are_as_exact_as_float32(name: str, monkeypatch: pytest.Mon
         error, theirs = ((one - exact).norm(dim=1).max() for one in (found, single))
         assert not torch.equal(found, single)
         assert float(error) < max(3 * float(theirs), 2e-5)
+
+
+def floats(count: int = 1500) -> Tensor:
+    """Images on no 256 levels: each with a contrast of its own."""
+    return photos(count) * (0.7 + 0.3 * torch.rand(count, 1, 1, 1, generator=seeded(4)))
+
+
+def two_digits(data: Tensor) -> Bytes:
+    known = Bytes.near(data.flatten(1), same, same)
+    assert known is not None
+    assert known.finer is not None
+    return known
+
+
+def test_a_second_digit_is_what_the_first_leaves() -> None:
+    data = floats()
+    known = two_digits(data)
+    first = data.flatten(1).double() - known.centre - known.step * known.codes.double()
+    assert known.finer is not None
+    rest = first - known.step / 254 * known.finer.double()
+    assert float(first.abs().max()) > 0.49 * known.step
+    assert float(rest.norm(dim=1).max()) <= known.longest_rest
+    assert float(rest.abs().max()) < 0.6 * known.step / 254
+    some = slice(100, 400)
+    torch.testing.assert_close(known.means(some)[1], known.finer[some].float().mean(0) / 254)
+    assert Bytes.near(torch.full((900, 64), 0.3), same, same) is None
+    data[7, 0, 0, 0] = 100.0  # leaves the others few levels
+    assert Bytes.near(data.flatten(1), same, same) is None
+
+
+@pytest.mark.parametrize("digits", [(1, 0), (2, 0), (2, 1), (3, 1), (3, 2)])
+def test_products_of_two_digits_are_off_by_no_more_than_they_say(digits: tuple[int, int]) -> None:
+    data, part = floats(600), slice(50, 550)
+    known, points = two_digits(data), data.flatten(1).double()
+    g = torch.randn(7, 64, generator=seeded(2), dtype=torch.float64)
+    g[0] = points[3] - known.centre  # along a point, where roundings line up most
+    way = ByteProducts(g, known, *digits)
+    found = -0.5 * way.squared(part, torch.zeros(1, 500), torch.zeros(7, 1)).double()
+    error = (found - g @ points[part].T).abs().amax(1, keepdim=True)
+    float32 = 3e-6 * g.norm(dim=1, keepdim=True)
+    assert bool((error <= way.off() + float32).all())
+    assert bool((error > 1e-3 * way.off())[1:].all())
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_floats_in_two_digits_are_a_thousandth_off_at_most(name: str) -> None:
+    process, data = parse(name), floats()
+    assert isinstance(process, LinearProcess)
+    points = ExactField(process, data, prune=False)._all.points
+    assert points.bytes is None
+    assert points.digits is not None
+    times, used = process.times(9).tolist()[:5], 0
+    for t in times:
+        question, _ = asked(process, data, t)
+        exact, found = plain(question, points, torch.float64), dense(question, points)
+        way, off = _products(question, points, -0.5, low=False)
+        assert isinstance(way, ByteProducts)
+        assert off is not None
+        size = exact.norm(dim=1).clamp_min(float(points.squares.mean().sqrt()))
+        assert bool(((found - exact).norm(dim=1) < 1e-3 * size).all())
+        if not question.noise.mixed and bool((rounding(question, points, off=off) <= LOGIT_ERROR).all()):
+            used += 1
+            assert bool((off < LOGIT_ERROR * math.sqrt(64)).all())
+    assert used > 2 or parse(name).noise.mixed
+
+
+def test_light_points_have_the_mean_of_the_second_digit() -> None:
+    data = floats(1200)
+    data[..., :4] = 0.1234  # off the grid by the same everywhere
+    known, points = two_digits(data), data.flatten(1).double()
+    way = ByteProducts(torch.ones(1, 64, dtype=torch.float64), known, 2, 1)
+    # One point of all the weight that a digit tells, and light ones.
+    weight = torch.full((1, 1200), 1 / 600)
+    weight[0, 7] = 1.0
+    expected, total = (weight.double() @ points) / weight.sum(), weight.sum(1, keepdim=True)
+    mean = torch.zeros(1, 64)
+    way.add(mean, weight.clone(), slice(0, 1200), total)
+    off = float((way.answer(mean / total) - expected).norm())
+    known._means[0, 1200] = torch.zeros(2, 64)
+    without = torch.zeros(1, 64)
+    way.add(without, weight.clone(), slice(0, 1200), total)
+    assert off < 0.1 * float((way.answer(without / total) - expected).norm())
 
 
 @pytest.mark.parametrize("t", [0.7, 1.5, 4.0, 16.0])

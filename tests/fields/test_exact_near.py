@@ -77,10 +77,10 @@ def shadow(points: Points) -> Shadow:
     return Shadow.of(points, Frame.of(points.values))
 
 
-@pytest.fixture(params=["shadow", "bfloat16", "bytes"])
+@pytest.fixture(params=["shadow", "bfloat16", "bytes", "digits"])
 def seen(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Pass:
     """A pass over the points; whole numbers are taken on every processor, or on none."""
-    monkeypatch.setattr(exact_points, "served", lambda device: request.param == "bytes")
+    monkeypatch.setattr(exact_points, "served", lambda device: request.param in ("bytes", "digits"))
     return shadow if request.param == "shadow" else Rounded
 
 
@@ -98,8 +98,9 @@ def lost(logits: Tensor, row: Tensor, index: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("name", ["edm", "poisson:D=1", "levy:alpha=1.8", "blurring"])
-def test_what_is_left_out_hardly_weighs(name: str, seen: Pass) -> None:
-    process, data = parse(name), levels(pictures(2000))
+def test_what_is_left_out_hardly_weighs(name: str, seen: Pass, request: pytest.FixtureRequest) -> None:
+    off_grid = request.node.callspec.params["seen"] == "digits"
+    process, data = parse(name), pictures(2000) if off_grid else levels(pictures(2000))
     field = ExactField(process, data, torch.rand(len(data), generator=seeded(2)) + 0.01)
     points, narrowed = field._all.points, 0
     for t in process.times(8).tolist()[3:]:
@@ -140,6 +141,7 @@ def test_near_ties_at_low_noise_are_decided_in_float32(
     x = share * first[:40] + (1 - share) * second[:40] + 0.3 * t * noise
     points = known(process, data)
     assert (points.bytes is not None) == grid
+    assert (points.digits is not None) == (request.node.callspec.params["seen"] == "digits")
     if t < 0.1 and not grid:
         assert bool((points.rounded[:40] == points.rounded[2500:2540]).double().mean() > 0.3)
     asked = question(process, x, t)
@@ -241,7 +243,8 @@ def test_no_table_of_all_pairs_is_made(name: str) -> None:
         assert seen.found < 0.45 * 4 * 512 * 20_000
 
 
-def test_classes_are_fields_of_their_own() -> None:
+def test_classes_are_fields_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exact_points, "served", lambda device: False)
     process, data = parse("poisson:D=128"), pictures(900)
     labels = torch.randint(0, 3, (900,), generator=seeded(5))
     weights = torch.rand(900, generator=seeded(6)) + 0.1

@@ -21,8 +21,10 @@ import torch
 from torch import Tensor
 
 from unstir.errors import InputError
+from unstir.fields.exact_bytes import served
 from unstir.fields.exact_dense import dense
 from unstir.fields.exact_near import Candidates, decide
+from unstir.fields.exact_order import alike
 from unstir.fields.exact_points import Points, Question
 from unstir.fields.exact_rounded import Rounded
 from unstir.fields.exact_shadow import Frame, Shadow
@@ -37,6 +39,7 @@ _PROBES = 8  # states on which a pass is tried
 _STRIDE = 16  # and the share of the points on which it is
 _MOST = 0.02  # of all points: more candidates than this cost more than to take all
 _LEAST = 64
+_MANY = 8192  # points from which on they are put in order, where whole numbers are faster
 
 
 class ExactField:
@@ -49,7 +52,8 @@ class ExactField:
         labels: their classes, int64 `(points,)` from 0. Asked with a label the field is that of this class
             alone, and without one that of all the data; where there are none a label makes no difference.
         precision: `float32`, or `bfloat16` to take all points in half the time where noise is high, with an
-            error of about 1e-3 of the data's size. What lands on the data at low noise is the same.
+            error of about 1e-3 of the data's size. What lands on the data at low noise is the same. Where
+            whole numbers are faster, `float32` is off by up to 3e-4 for data that are no pictures.
         prune: whether points that do not count may be left out: they weigh 1e-5 together at most.
 
     Raises:
@@ -96,14 +100,19 @@ class ExactField:
                 raise InputError(
                     f"labels: give an int64 class number from 0 for each of the {len(data)} points"
                 )
-            order, counts = torch.argsort(labels, stable=True), torch.bincount(labels).tolist()
-            data, weights = data[order], weights[order]
+            counts = torch.bincount(labels).tolist()
             ends = itertools.accumulate(counts)
             parts = [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
         basis, shape = process.basis, self.shape
         values = basis.coordinates(data).flatten(1)
         if values.dtype not in (torch.float32, torch.float64):
             values = values.float()
+        orderly = len(values) >= _MANY and values.dtype == torch.float32 and served(values.device)
+        order = alike(values) if orderly else torch.arange(len(values), device=values.device)
+        if labels is not None:
+            order = order[labels[order].argsort(stable=True)]
+        if orderly or labels is not None:
+            values, weights = values[order], weights[order]
         log_weights = (weights.double() / weights.double().sum()).log()
         turns = (
             lambda u: basis.state(u.reshape(-1, *shape)).flatten(1),
@@ -182,7 +191,7 @@ class _Known:
     @cached_property
     def _cheapest(self) -> tuple[Shadow | Rounded, Shadow | Rounded]:
         """The pass for low noise, and what of it is tried."""
-        if self.points.bytes is None:
+        if self.points.bytes is None and self.points.digits is None:
             return self._shadow, self._shadow
         return Rounded(self.points, digits=1), Rounded(self._some, digits=1)
 

@@ -54,11 +54,23 @@ class Points:
         if self._whole is not None:
             whole, part = self._whole
             return None if whole.bytes is None else whole.bytes.some(part)
-        points, size = self.values.shape
-        few = size < _BYTES[0] or points < _BYTES[1]
-        if few or self.values.dtype != torch.float32 or not served(self.values.device):
+        return Bytes.of(self.values, *(self.turns or (_same, _same))) if self._served else None
+
+    @cached_property
+    def digits(self) -> Bytes | None:
+        """The points in two digits, where they are no whole numbers and that is faster."""
+        if self._whole is not None:
+            whole, part = self._whole
+            return None if whole.digits is None else whole.digits.some(part)
+        if self.bytes is not None or not self._served:
             return None
-        return Bytes.of(self.values, *(self.turns or (_same, _same)))
+        return Bytes.near(self.values, *(self.turns or (_same, _same)))
+
+    @property
+    def _served(self) -> bool:
+        """Whether whole numbers are faster, if the points are such."""
+        few = self.values.shape[1] < _BYTES[0] or len(self) < _BYTES[1]
+        return not few and self.values.dtype == torch.float32 and served(self.values.device)
 
     @cached_property
     def equal(self) -> bool:

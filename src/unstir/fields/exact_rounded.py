@@ -81,7 +81,7 @@ class _ByteBounds:
         length = question.g.norm(dim=1, keepdim=True)
         shift = abs(known.centre) * known.pixels(question.g).sum(1, keepdim=True).abs()
         float32 = _ROUNDINGS * _EPS * (2 * (length * known.longest + shift) + question.scale(points))
-        room = 2 * self._products.left_out() * known.longest + float32
+        room = 2 * self._products.off() + float32
         self._base, self.width = (question.own - room).float(), (2 * room).float()
 
     def lower(self, part: slice) -> Tensor:
@@ -137,7 +137,7 @@ class Rounded:
     def candidates(self, question: Question, most: float) -> Candidates:
         """Every point that may count, for each state that has `most` of them at most."""
         points, n, device = self.points, len(question), question.u.device
-        known = points.bytes
+        known = points.bytes or points.digits
         bounds: _Bounds = (
             _HalfBounds(question, points)
             if known is None
