@@ -5,7 +5,8 @@ these leave out of g, to the last bit known,
 
     |g·y − ĝ·y| ≤ ‖g − ĝ‖ max‖h k_i‖
 
-with two of them some fifty times less than bfloat16 leaves, in which other points are taken, ŷ_i = y_i + e_i:
+with two of them some fifty times less than bfloat16 leaves. Other points are taken as the nearest such numbers
+where these are faster, with ‖g‖ max‖y_i − c − h k_i‖ more, and otherwise in bfloat16, ŷ_i = y_i + e_i:
 
     g·y ≤ ĝ·ŷ + 2⁻⁸|ĝ·ŷ| + ‖g‖ max‖e_i‖ + ‖ĝ − g‖ max‖ŷ_i‖
 
@@ -124,7 +125,7 @@ class Rounded:
 
     Attributes:
         points: they themselves.
-        digits: of g, where the points are whole numbers: 1, or 2 for narrower bounds.
+        digits: of g, where the points are taken as whole numbers: 1, or 2 for narrower bounds.
     """
 
     points: Points
