@@ -5,8 +5,8 @@ these leave out of g, to the last bit known,
 
     |g·y − ĝ·y| ≤ ‖g − ĝ‖ max‖h k_i‖
 
-with two of them some fifty times less than bfloat16 leaves. Other points are taken as the nearest such numbers
-where these are faster, with ‖g‖ max‖y_i − c − h k_i‖ more, and otherwise in bfloat16, ŷ_i = y_i + e_i:
+with two of them some fifty times less than bfloat16 leaves. Other points are taken as the nearest such
+numbers where these are faster, with ‖g‖ max‖y_i − c − h k_i‖ more. Or else it is bfloat16, ŷ_i = y_i + e_i:
 
     g·y ≤ ĝ·ŷ + 2⁻⁸|ĝ·ŷ| + ‖g‖ max‖e_i‖ + ‖ĝ − g‖ max‖ŷ_i‖
 
