@@ -113,7 +113,7 @@ def test_every_option_of_train_is_a_field_and_the_reverse() -> None:
 GIVEN: dict[str, Any] = {
     "data": "swissroll", "partner": "two-moons", "process": "vp", "minutes": 3.5, "batch": 7,
     "network": "mlp",
-    "network_options": {"width": 8}, "labels": True, "label_dropout": 0.25, "sketch": 3, "axes": 7,
+    "network_options": {"width": 8}, "labels": True, "label_dropout": 0.25, "sketch": 3, "axes": 7, "floors": "one",
     "channels_last": True, "optimizer": "adam", "lr": 0.25, "warmup": 0.5, "clip": 2.0, "ema": 0.125,
     "precision": "bfloat16", "noise_mean": -0.5, "noise_std": 0.75, "holdout": 0.5, "seed": 11,
     "device": "cpu", "threads": 2, "checkpoint_minutes": 0.5, "skip_bad": True, "augment": "flip",
@@ -182,7 +182,8 @@ def test_a_file_gives_options_and_the_command_line_wins(
 
 def test_points_from_training_to_figures(moons: Path, place: Path) -> None:
     assert sorted(path.name for path in moons.iterdir()) == [
-        "checkpoints", "config.yaml", "data.json", "evaluation.json", "metrics.jsonl", "samples",
+        "checkpoints", "config.yaml", "data.json", "evaluation.json", "kept.safetensors", "metrics.jsonl",
+        "samples",
     ]  # fmt: skip
     assert read_run_config(moons).process == "poisson:D=128"
     lines = [json.loads(line) for line in (moons / "metrics.jsonl").read_text().splitlines()]
