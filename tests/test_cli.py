@@ -113,7 +113,8 @@ def test_every_option_of_train_is_a_field_and_the_reverse() -> None:
 GIVEN: dict[str, Any] = {
     "data": "swissroll", "partner": "two-moons", "process": "vp", "minutes": 3.5, "batch": 7,
     "network": "mlp",
-    "network_options": {"width": 8}, "labels": True, "label_dropout": 0.25, "sketch": 3, "axes": 7, "floors": "one",
+    "network_options": {"width": 8}, "labels": True, "label_dropout": 0.25, "sketch": 3, "axes": 7,
+    "floors": "one",
     "channels_last": True, "optimizer": "adam", "lr": 0.25, "warmup": 0.5, "clip": 2.0, "ema": 0.125,
     "precision": "bfloat16", "noise_mean": -0.5, "noise_std": 0.75, "holdout": 0.5, "seed": 11,
     "device": "cpu", "threads": 2, "checkpoint_minutes": 0.5, "skip_bad": True, "augment": "flip",
