@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,11 +19,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from unstir import physics
 from unstir.data.augment import augmentation
+from unstir.data.items import Items
 from unstir.fields import build_network, field_class
 from unstir.fields.modalsketch import ModalSketch
 from unstir.fields.sketch import Sketch
 from unstir.moving import sent
-from unstir.train import TrainConfig, Trainer
+from unstir.train import TrainConfig, Trainer, session
 
 Config = Callable[..., TrainConfig]
 SKETCHES = {"one": Sketch, "modes": ModalSketch}
@@ -125,3 +127,16 @@ def test_what_is_sent_is_the_same_numbers() -> None:
     assert sent(values, "cpu") is values
     wide: Tensor = sent(values, "cpu", torch.float64)
     assert torch.equal(wide, values.double())
+
+
+@pytest.mark.parametrize("process", ["poisson:D=3", "blurring"])
+def test_what_is_fitted_before_training_is_fitted_on_the_host(
+    process: str, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sketch needs scikit-learn: fitted on the device it would ask it for numbers that it has not."""
+    monkeypatch.setattr(session, "choose_device", lambda _name: META)
+    monkeypatch.setattr(Items, "sample", lambda self, _most=None: torch.rand(len(self), *SHAPE))
+    begun = session.start(config(data="digits", process=process, steps=1), tmp_path / "run")
+    field = begun.trainer.field
+    assert field.sketch is not None
+    assert all(value.device == META for value in [*field.parameters(), *field.buffers()])

@@ -110,11 +110,12 @@ def start(
     sketched = choices.sketched(config, data, parts.count, process) if kind != "custom" else {}
     config = make_config(values | {"process": process.name, "labels": labelled} | sketched)
     info = _info(parts, coder, process, labelled=labelled, place=place)
-    field = make_field(config, info, process, network).to(device)
+    field = make_field(config, info, process, network)
     labels = parts.train.labels if labelled else None
     if config.teacher is None:
-        field.prepare(known.to(device), labels)
-    else:
+        field.prepare(known, labels)  # on the CPU, where it is the same for every device
+    field = field.to(device)
+    if config.teacher is not None:
         teach(field, config, info, items[:1], labels, begin=True)
     # In a cluster threads are the launcher's to share out, again at each launch, and all must do the same.
     if cluster.size == 1:
@@ -152,14 +153,13 @@ def resume(path: Path, source: Dataset | None = None, network: nn.Module | None 
         if begun
         else make_field(config, info, process, network)
     )
-    field = made.to(device)
     items = parts.items(coder, device)
+    labels = parts.train.labels if labelled else None
+    if config.teacher is None and not begun:
+        made.prepare(items.sample(len(parts.train)), labels)
+    field = made.to(device)
     if config.teacher is not None:
-        labels = parts.train.labels if labelled else None
         teach(field, config, info, items[:1], labels, begin=not begun)
-    elif not begun:
-        known = items.sample(len(parts.train))
-        field.prepare(known.to(device), parts.train.labels if labelled else None)
     trainer = _trainer(config, field, items, parts.labels, cluster)
     session = Session(path, config, info, parts.train, parts.heldout, trainer)
     if begun:
