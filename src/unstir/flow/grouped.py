@@ -31,6 +31,8 @@ def dormand_prince(
     """The states at every time of a rising `clock`, `(times, *x.shape)`, from `x` at its first."""
     from torchdiffeq import odeint
 
+    clock = clock.to(x.device)
+
     def worst(state: Tensor) -> Tensor:
         return state.reshape(len(x), -1).square().mean(1).max().sqrt()
 
