@@ -44,7 +44,7 @@ USUAL = Arrangement(bfloat16=False, channels_last=False, threads=2)
     [
         ("float32", {"bfloat16"}, Arrangement(True, False, 2)),
         ("bfloat16", {"bfloat16"}, USUAL),
-        ("first", {"bfloat16", "channels_last"}, Arrangement(False, True, 2)),
+        ("first", {"channels_last"}, Arrangement(False, True, 2)),
         ("float32", set(), USUAL),
         ("threads", {"threads"}, Arrangement(False, False, 1)),
         ("threads", {"bfloat16"}, USUAL),

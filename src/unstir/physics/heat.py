@@ -24,7 +24,7 @@ from unstir.physics.process import check_kept, stratified
 
 _LARGEST_RESERVOIR = 10_000  # items whose blurred modes are kept
 # Measured on digits and Fashion-MNIST, `docs/few-steps.md`.
-_BLUR_RHO, _LEAP, _FARTHEST, _SHORT = 1.8, 0.15, 0.6, 1.0
+_BLUR_RHO, _LEAP, _FARTHEST, _SHORT = 1.4, 0.15, 0.6, 1.0
 _CLOCK_RHO, _CLOCK_ORDER = 0.7, 2
 _SMALLEST_MODE = 1e-3  # of the noise: less than that of a mode is not kept
 
