@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor
@@ -38,6 +41,13 @@ def mixture(process: LinearProcess) -> MixtureField:
     covariances = 0.01 * a @ a.mT + 1e-3 * torch.eye(2, dtype=torch.float64)
     means = 0.45 * draw(5, 2, seed=5)
     return MixtureField(process, torch.tensor([0.3, 0.2, 0.2, 0.15, 0.15]), means, covariances)
+
+
+def knowing(name: str, law: Callable[[LinearProcess], MixtureField], n: int = 2000) -> LinearProcess:
+    """A process that was prepared on `n` draws of a law."""
+    process = physics.parse(name)
+    assert isinstance(process, LinearProcess)
+    return process.prepared(law(process).sample(n, torch.Generator().manual_seed(0)))
 
 
 def posterior(field: MixtureField, rows: Tensor, o: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
@@ -98,10 +108,7 @@ def test_precision_is_that_of_the_law(law: str) -> None:
     [*((name, 1e-5) for name in ("vp", "edm", "rectified", "oscillator", "blurring")), ("blurring", 0.03)],
 )
 def test_moments_are_exact_for_a_gaussian(name: str, lost: float, size: int) -> None:
-    process = physics.parse(name)
-    assert isinstance(process, LinearProcess)
-    process = process.prepared(gaussian(process, size).sample(2000, torch.Generator().manual_seed(0)))
-    assert isinstance(process, LinearProcess)
+    process = knowing(name, partial(gaussian, size=size))
     field, rows = gaussian(process, size), draw(size // 2, size, seed=2) / size**0.5
     o = draw(1, size // 2, seed=3)
     mean, covariance = posterior(field, rows, o[0], SIGMA)
@@ -117,9 +124,7 @@ def test_moments_are_exact_for_a_gaussian(name: str, lost: float, size: int) -> 
 
 
 def test_moments_of_heat_begin_with_what_was_seen() -> None:
-    process = physics.parse("heat")
-    assert isinstance(process, LinearProcess)
-    process = process.prepared(gaussian(process, 8).sample(10_000, torch.Generator().manual_seed(0)))
+    process = knowing("heat", partial(gaussian, size=8), 10_000)
     field, rows, o = gaussian(process, 8), draw(4, 8, seed=2) / 8**0.5, draw(1, 4, seed=3)
     guided = ConditionedField(field, process, Matrix(rows, SIGMA), o)
     start = guided.start(Streams(1, 0, 4000))
@@ -144,10 +149,7 @@ def test_other_solvers_and_a_mixed_law(solver: str) -> None:
 
 def seen_of_mixture(name: str) -> tuple[LinearProcess, ConditionedField, Tensor, Tensor]:
     """A process, the mixture's field told one number, and the posterior's mean and covariance."""
-    process = physics.parse(name)
-    assert isinstance(process, LinearProcess)
-    process = process.prepared(mixture(process).sample(2000, torch.Generator().manual_seed(0)))
-    assert isinstance(process, LinearProcess)
+    process = knowing(name, mixture)
     rows, o = torch.tensor([[0.6, 0.8]], dtype=torch.float64), torch.tensor([[0.1]], dtype=torch.float64)
     mean, covariance = posterior(mixture(process), rows, o[0], SIGMA)
     return process, ConditionedField(mixture(process), process, Matrix(rows, SIGMA), o), mean, covariance
@@ -177,9 +179,7 @@ def test_moments_alone_are_not_exact_for_a_mixture(name: str) -> None:
 
 
 def test_moments_do_not_run_off_where_the_noise_varies() -> None:
-    process = physics.parse("heat_poisson:D=128")
-    assert isinstance(process, LinearProcess)
-    process = process.prepared(gaussian(process, 8).sample(2000, torch.Generator().manual_seed(0)))
+    process = knowing("heat_poisson:D=128", partial(gaussian, size=8))
     field, rows, o = gaussian(process, 8), draw(4, 8, seed=2) / 8**0.5, draw(1, 4, seed=3)
     guided = ConditionedField(field, process, Matrix(rows, SIGMA), o)
     x = flow.sample(process, guided, 500, (8,), steps=30, dtype=torch.float64, batch=500)

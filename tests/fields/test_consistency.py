@@ -14,12 +14,11 @@ from unstir.fields import (
     GuidedField,
     MixtureField,
     ModalField,
-    ModalSketch,
     NeuralField,
-    Sketch,
 )
 from unstir.fields.consistency import Pairs, consistent, distance, pair
 from unstir.fields.learned import LearnedField
+from unstir.fields.modalsketch import SKETCHES
 from unstir.flow import trajectory
 from unstir.physics import DATA_STD, LinearProcess, parse
 
@@ -52,7 +51,7 @@ def sketched(name: str, value: float) -> tuple[ConsistencyField, Tensor]:
     process, items = parse(name).prepared(blobs()), blobs()
     assert isinstance(process, LinearProcess)
     kind = NeuralField if process.damping is None else ModalField
-    sketch = (Sketch if "one" in kind.sketches else ModalSketch)((1, 4, 4), 3, 4)
+    sketch = SKETCHES[next(iter(kind.sketches))]((1, 4, 4), 3, 4)
     field = kind(Constant(value, 1), process, shape=(1, 4, 4), sketch=sketch)
     field.prepare(items)
     return ConsistencyField(field).eval(), items

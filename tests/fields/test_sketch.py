@@ -6,7 +6,8 @@ from torch import Tensor
 
 from unstir import physics
 from unstir.errors import InputError
-from unstir.fields import MixtureField, ModalSketch, NeuralField, Sketch, build_network, field_class
+from unstir.fields import MixtureField, NeuralField, Sketch, build_network, field_class
+from unstir.fields.modalsketch import SKETCHES
 from unstir.physics import LinearProcess
 
 K, N, R = 3, 6, 2
@@ -125,7 +126,7 @@ def test_network_starts_at_the_sketch_with_targets_of_variance_one(name: str) ->
     process = process.prepared(items, None)
     kind = field_class(process)
     assert issubclass(kind, NeuralField)
-    sketch = (Sketch if "one" in kind.sketches else ModalSketch)((1, 8, 8), 8, 12)
+    sketch = SKETCHES[next(iter(kind.sketches))]((1, 8, 8), 8, 12)
     field = kind(network, process, shape=(1, 8, 8), sketch=sketch)
     field.prepare(items)
     plain = kind(build_network("patch-unet", (1, 8, 8), {"size": "small"}), process, shape=(1, 8, 8))

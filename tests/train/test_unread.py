@@ -21,13 +21,11 @@ from unstir import physics
 from unstir.data.augment import augmentation
 from unstir.data.items import Items
 from unstir.fields import build_network, field_class
-from unstir.fields.modalsketch import ModalSketch
-from unstir.fields.sketch import Sketch
+from unstir.fields.modalsketch import SKETCHES
 from unstir.moving import sent
 from unstir.train import TrainConfig, Trainer, session
 
 Config = Callable[..., TrainConfig]
-SKETCHES = {"one": Sketch, "modes": ModalSketch}
 META = torch.device("meta")
 SHAPE = (1, 8, 8)
 Operation = Callable[..., object]

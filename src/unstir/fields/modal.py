@@ -12,13 +12,12 @@ data takes the skip path's place there too, damped mode by mode, and c_out,k is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from unstir.errors import InputError
 from unstir.fields.field import Slice
 from unstir.fields.modalsketch import ModalSketch
 from unstir.fields.neural import NeuralField
@@ -35,18 +34,6 @@ class ModalField(NeuralField):
     sketches: ClassVar[Mapping[str, Most]] = {"modes": Most(32, 16)}
     process: DampedProcess
     sketch: ModalSketch | None
-
-    def __init__(
-        self,
-        network: nn.Module,
-        process: DampedProcess,
-        std: float = DATA_STD,
-        shape: Sequence[int] | None = None,
-        sketch: ModalSketch | None = None,
-    ) -> None:
-        if sketch is not None and not isinstance(sketch, ModalSketch):
-            raise InputError(f"sketch: {process.name} damps each mode apart; give a ModalSketch")
-        super().__init__(network, process, std, shape, sketch)
 
     def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """The denoised states, `(batch, *shape)`, for times `(batch,)`."""

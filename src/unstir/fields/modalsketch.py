@@ -15,14 +15,13 @@ the whole run and are kept, so an item costs K systems of R equations beside the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from unstir.errors import InputError
 from unstir.fields.sketch import PRIOR, Sketch
-from unstir.fields.widths import EVIDENCE
 from unstir.physics.basis import CosineModes
 
 _BASIS = CosineModes()
@@ -120,16 +119,11 @@ class ModalSketch(Sketch):
         guess = centre + noise / d * carried + self.rest * (told - shown * centre)
         return self._turned(guess.reshape(u.shape), back=True)
 
-    def noise_variance(self, x: Tensor, A: Tensor, B: Tensor, nodes: Tensor, log_weights: Tensor) -> Tensor:
-        """B² W, `(batch,)`, as the sizes of all modes together tell W; arguments as of a plain sketch."""
-        if len(nodes) == 1:
-            return B.square() * nodes
+    def _misfit(self, x: Tensor, A: Tensor, noise: Tensor) -> Tensor:
+        """By the sizes of all modes together."""
         u = self._turned(_BASIS.coordinates(x)).flatten(1) - A[:, None] * self.means.mean(0)
-        noise = (B.square()[:, None] * nodes)[..., None]
-        total = (A.square()[:, None] * self.spectrum)[:, None] + noise
-        evidence = (total.log() + u[:, None].square() / total).mean(2)
-        share = torch.softmax(log_weights - 0.5 * EVIDENCE * evidence, 1)
-        return B.square() * (share @ nodes.log()).exp()
+        total = (A.square()[:, None] * self.spectrum)[:, None] + noise[..., None]
+        return (total.log() + u[:, None].square() / total).mean(2)
 
     def _turned(self, u: Tensor, *, back: bool = False) -> Tensor:
         """Channels to their principal axes, or back."""
@@ -147,3 +141,7 @@ class ModalSketch(Sketch):
             made = V.flatten(1), (V * self.means.T[..., None]).flatten(1), V[..., below] * V[..., across]
             self._kept = key, (made[0], made[1], made[2].flatten(1))
         return self._kept[1]
+
+
+SKETCHES: Mapping[str, type[Sketch]] = {"one": Sketch, "modes": ModalSketch}
+"""The kinds of sketch, by what they call `floors`."""

@@ -30,9 +30,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from unstir.errors import InputError
 from unstir.fields.field import Slice
 from unstir.fields.learned import LearnedField
 from unstir.fields.leftover import LEVELS, Leftover
+from unstir.fields.modalsketch import SKETCHES
 from unstir.fields.sketch import Most, Sketch
 from unstir.fields.widths import EVIDENCE, WIDTHS, fit_widths
 from unstir.moving import sent
@@ -54,6 +56,9 @@ class NeuralField(LearnedField[LinearProcess]):
         std: the data's standard deviation s.
         shape: of one item, so that sampling need not be told.
         sketch: the skip path in place of a multiple of x; `prepare` fits it.
+
+    Raises:
+        InputError: a sketch of a kind that is not among the field's `sketches`.
     """
 
     sketches: ClassVar[Mapping[str, Most]] = {"one": Most(64, 32, finer=4), "modes": Most(32, 16)}
@@ -70,6 +75,10 @@ class NeuralField(LearnedField[LinearProcess]):
         shape: Sequence[int] | None = None,
         sketch: Sketch | None = None,
     ) -> None:
+        kinds = tuple(SKETCHES[name] for name in self.sketches)
+        if sketch is not None and not isinstance(sketch, kinds):
+            known = " or ".join(kind.__name__ for kind in kinds)
+            raise InputError(f"sketch: a {type(sketch).__name__} is not for {process.name}; give a {known}")
         super().__init__(network, process, shape)
         self.std = std
         nodes, log_weights = process.noise.mixing_nodes(EVIDENCE)

@@ -189,13 +189,18 @@ class Sketch(nn.Module):
         """
         if len(nodes) == 1:
             return B.square() * nodes
+        misfit = self._misfit(x, A, B.square()[:, None] * nodes)
+        share = torch.softmax(log_weights - 0.5 * EVIDENCE * misfit, 1)
+        return B.square() * (share @ nodes.log()).exp()
+
+    def _misfit(self, x: Tensor, A: Tensor, noise: Tensor) -> Tensor:
+        """−2 log p(x) a number for each of the `noise` variances, `(batch, nodes)`, less what is constant."""
         N, R = self.common.shape
         flat = x.flatten(1) - A[:, None] * self.means.mean(0)
         energy = flat.square().sum(1) - (flat @ self.common).square().sum(1)
         energy = energy.clamp_min(0)[:, None] / (N - R)
-        total = A.square()[:, None] * self.floors.mean() + B.square()[:, None] * nodes
-        share = torch.softmax(log_weights - 0.5 * EVIDENCE * (total.log() + energy / total), 1)
-        return B.square() * (share @ nodes.log()).exp()
+        total = A.square()[:, None] * self.floors.mean() + noise
+        return total.log() + energy / total
 
 
 def _principal(centred: Tensor, count: int) -> tuple[Tensor, Tensor]:

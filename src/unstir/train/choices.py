@@ -87,8 +87,7 @@ def sketched(config: TrainConfig, data: Dataset, count: int, process: Process) -
     kinds = field_class(process).sketches
     if not kinds or data.kind != "image":
         return {"sketch": config.sketch or 0}
-    fits_modes = "modes" if data.shape[0] > 1 or "one" not in kinds else "one"
-    floors = config.floors or fits_modes
+    floors = config.floors or ("modes" if data.shape[0] > 1 or "one" not in kinds else "one")
     most, size = kinds.get(floors, Most(1, 1)), math.prod(data.shape)
     axes = config.axes
     if axes is None:

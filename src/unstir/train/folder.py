@@ -24,10 +24,11 @@ from unstir import physics
 from unstir.data import BUILTIN, Augmentation, Dataset, Kind, augmentation, coder_from_dict
 from unstir.data.wording import quoted, reason
 from unstir.errors import InputError
-from unstir.fields import LearnedField, ModalSketch, Sketch, build_network, field_class
+from unstir.fields import LearnedField, Sketch, build_network, field_class
 from unstir.fields.allowance import allowance
 from unstir.fields.augmented import Augmented
 from unstir.fields.consistency import consistent
+from unstir.fields.modalsketch import SKETCHES
 from unstir.physics import Process
 from unstir.train.checkpoint import weights_size
 from unstir.train.config import NO_AUGMENT, TrainConfig, dump_config, make_config, read_config
@@ -269,10 +270,7 @@ def _sketch(config: TrainConfig, info: DataInfo, process: Process) -> Sketch | N
         raise InputError(f"floors={kind}: is not for process {process.name}; give {' or '.join(kinds)}")
     # A run of old, whose config.yaml does not say, had the usual axes.
     rank = max(1, min(config.axes or kinds[kind].axes, math.prod(info.model_shape) // 4))
-    return _SKETCHES[kind](info.model_shape, config.sketch, rank, len(info.label_names))
-
-
-_SKETCHES = {"one": Sketch, "modes": ModalSketch}
+    return SKETCHES[kind](info.model_shape, config.sketch, rank, len(info.label_names))
 
 
 def _sizes(
