@@ -11,6 +11,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 from unittest.mock import patch
 
 import torch
@@ -20,7 +21,6 @@ from torch.nn import functional
 
 from training import BATCH, UNET
 from unstir.fields import build_network
-from unstir.fields.patchunet import _modulated
 from unstir.train import muon
 
 _COEFFICIENTS = (3.4445, -4.775, 2.0315)
@@ -43,7 +43,7 @@ def measured(works: Works, rounds: int) -> None:
 
 def blocks() -> Works:
     """The U-Net with diffusers' own blocks, and as unstir has it."""
-    ours = build_network("unet", (2, 32, 32), UNET, (1, 32, 32)).unet
+    ours = build_network("unet", (2, 32, 32), UNET, (1, 32, 32)).body
     x, level = torch.randn(BATCH, 2, 32, 32), torch.zeros(BATCH)
 
     def step(network: nn.Module) -> None:
@@ -57,38 +57,59 @@ def blocks() -> Works:
 
 
 def norms(features: int, side: int) -> Works:
-    """A group norm and its modulation: in two passes, in the norm's, with channels last, and a layer norm."""
-    shape, norm = (BATCH, features, side, side), nn.GroupNorm(8, features)
-    scale, shift = (torch.randn(BATCH, features).bfloat16().requires_grad_() for _ in range(2))
+    """Group norms of 8 and of 16 features a group, in both layouts, a layer norm, and what follows them."""
+    shape = (BATCH, features, side, side)
     first = torch.randn(shape).bfloat16().requires_grad_()
     last = first.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
-    up = torch.randn(shape).bfloat16()
+    ups = {id(x): torch.randn(shape).bfloat16().to(memory_format=layout(x)) for x in (first, last)}
 
-    def plain(x: Tensor) -> Tensor:
-        made: Tensor = norm(x) * (1 + scale)[:, :, None, None] + shift[:, :, None, None]
-        return made
+    def group(x: Tensor, together: int) -> None:
+        functional.group_norm(x, features // together).backward(ups[id(x)])
 
-    def layer(x: Tensor) -> Tensor:
-        rows = functional.layer_norm(x.permute(0, 2, 3, 1), (features,), norm.weight, norm.bias)
-        return rows.permute(0, 3, 1, 2)
+    def layer() -> None:
+        rows = functional.layer_norm(last.permute(0, 2, 3, 1), (features,))
+        rows.permute(0, 3, 1, 2).backward(ups[id(last)])
 
-    name = f"group norm of {features}×{side}×{side}"
+    size = f"of {features}×{side}×{side}"
     return {
-        f"{name} and modulation": lambda: plain(first).backward(up),
-        f"{name}, modulated at once": lambda: _modulated(norm, first, scale, shift).backward(up),
-        f"{name} alone": lambda: norm(first).backward(up),
-        f"{name} alone, channels last": lambda: norm(last).backward(up),
-        f"layer norm of {features}×{side}×{side}, channels last": lambda: layer(last).backward(up),
+        f"groups of 8 {size}": lambda: group(first, 8),
+        f"groups of 16 {size}": lambda: group(first, 16),
+        f"groups of 8 {size}, channels last": lambda: group(last, 8),
+        f"groups of 16 {size}, channels last": lambda: group(last, 16),
+        f"layer norm {size}, channels last": layer,
+        f"silu {size}": lambda: functional.silu(last).backward(ups[id(last)]),
+        f"hard swish {size}": lambda: functional.hardswish(last).backward(ups[id(last)]),
     }
 
 
+def layout(x: Tensor) -> torch.memory_format:
+    """How the features of `x` lie."""
+    return torch.contiguous_format if x.is_contiguous() else torch.channels_last
+
+
+def networks(name: str, options: dict[str, Any], *, bfloat16: bool) -> Works:
+    """A network's step with channels first and last."""
+    x, level = torch.randn(BATCH, 2, 32, 32), torch.zeros(BATCH)
+
+    def step(network: nn.Module) -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            made = network(x, level, None)
+        made.sum().backward()
+        network.zero_grad()
+
+    made = build_network(name, (2, 32, 32), options, (1, 32, 32))
+    last = build_network(name, (2, 32, 32), options, (1, 32, 32)).to(memory_format=torch.channels_last)
+    title = f"{name}, {'bfloat16' if bfloat16 else 'float32'}"
+    return {f"{title}": lambda: step(made), f"{title}, channels last": lambda: step(last)}
+
+
 def products(count: int, rows: int, columns: int) -> Works:
-    """Muon's orthogonal steps by the long products alone, and by those of the rows."""
+    """Muon's orthogonal steps by the long products at every step, and by those of the rows."""
     stack = torch.randn(count, rows, columns)
 
     def made(at_once: int) -> None:
         with patch.object(muon, "_AT_ONCE", at_once):
-            muon.orthogonal(stack, _COEFFICIENTS, 5)
+            muon.orthogonal([stack], _COEFFICIENTS, 5)
 
     name = f"Muon of {count} matrices of {rows}×{columns}"
     return {name: lambda: made(1), f"{name}, by rows": lambda: made(3)}
@@ -100,8 +121,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
     torch.set_num_threads(1)
+    kinds: list[tuple[str, dict[str, Any]]] = [("patch-unet", {}), ("unet", UNET)]
+    pairs = [networks(*kind, bfloat16=bfloat16) for kind in kinds for bfloat16 in (True, False)]
     for works in (
-        blocks(), norms(64, 16), norms(128, 8), products(6, 128, 1152), products(20, 64, 576),
+        *pairs, blocks(), norms(64, 16), norms(128, 8), products(6, 128, 1152), products(20, 64, 576),
     ):  # fmt: skip
         measured(works, rounds)
 

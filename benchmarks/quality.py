@@ -91,7 +91,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/quality"))
     parser.add_argument("--samples", nargs="*", type=Path, default=None)
     parser.add_argument("--guidance", type=float, default=None)
-    parser.add_argument("--more", nargs="*", default=[], help="options of unstir train, as --more=--sketch=0")
+    parser.add_argument(
+        "--more", action="append", default=[], help="options of unstir train, as --more=--sketch=0"
+    )
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     space, train, test, fake, fitted = yardstick(arguments.data)

@@ -130,7 +130,7 @@ def trained(data: Dataset, folder: Path, **options: object) -> Contestant:
 def example(images: Tensor) -> Contestant:
     """diffusers' loop."""
     # Of the same sizes, but with diffusers' own blocks (`fields/residual.py`).
-    network = UNet2DModel.from_config(_unet(images).unet.config)
+    network = UNet2DModel.from_config(_unet(images).body.config)
     flops = _PASSES * BATCH * _flops(_unet(images), images.shape[1:])
     loop = Example(images, network, BATCH)
     return Contestant(loop.step, BATCH, flops, _count(network), torch.get_num_threads(), "unet, float32")
@@ -220,12 +220,16 @@ def layers_alone(data: Dataset, folder: Path, device: torch.device, dtype: torch
     for hook in hooks:
         hook.remove()
     layers = [layer.to(dtype) for layer, _ in met]
+    last = session.config.channels_last
+
+    def drawn(shape: torch.Size) -> Tensor:
+        made = torch.randn(shape, device=device, dtype=dtype)
+        return made.contiguous(memory_format=torch.channels_last) if last and made.ndim == 4 else made
+
     # One tensor for each shape: what a layer is given has just been made, and lies near the processor.
-    like = {shape: torch.randn(shape, device=device, dtype=dtype) for _, shape in met}
+    like = {shape: drawn(shape) for _, shape in met}
     work = [(layer, like[shape].requires_grad_()) for layer, (_, shape) in zip(layers, met, strict=True)]
-    ups = {
-        made: torch.randn(made, device=device, dtype=dtype) for made in {layer(x).shape for layer, x in work}
-    }
+    ups = {made: drawn(made) for made in {layer(x).shape for layer, x in work}}
 
     def step() -> None:
         for layer, x in work:

@@ -23,6 +23,7 @@ from unstir.flow.sampling import gather
 from unstir.guidance import guided
 from unstir.likelihood import log_density
 from unstir.physics import Process
+from unstir.train.arrangement import lay, lies_last
 from unstir.train.checkpoint import checkpoint_step, load_checkpoint
 from unstir.train.config import TrainConfig
 from unstir.train.folder import (
@@ -368,5 +369,8 @@ def load(
     tensors = {"model": like, "ema": {**like, "n_averaged": torch.zeros(())}}
     checkpoint = load_checkpoint(path, tensors, step)
     field.load_state_dict({name: checkpoint.tensors[step_weights][name] for name in like})
-    field = field.to(choose_device(device)).eval().requires_grad_(requires_grad=False)
+    where = choose_device(device)
+    field = field.to(where).eval().requires_grad_(requires_grad=False)
+    if lies_last(config.network, where):
+        lay(field, channels_last=True)
     return Run(path, config, info, field, checkpoint.step, checkpoint.passed_over)

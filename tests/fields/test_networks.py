@@ -155,7 +155,7 @@ def test_sizes_grow_and_base_is_the_default(name: str) -> None:
     assert 2 * sized[1] < sized[2]
 
 
-# Runs of before there were sizes must open: these are the parameters of then.
+# Another default size would refuse the runs of before.
 @pytest.mark.parametrize(
     ("name", "shape", "parameters"),
     [
@@ -173,7 +173,7 @@ def test_the_default_sizes_stay(name: str, shape: Shape, parameters: int) -> Non
 def test_options_stand_in_place_of_the_sizes() -> None:
     network = build_network("unet", (1, 8, 8), {"size": "large", "layers": 1})
     assert isinstance(network, UNet)
-    assert (network.unet.config["block_out_channels"], network.unet.config["layers_per_block"]) == (
+    assert (network.body.config["block_out_channels"], network.body.config["layers_per_block"]) == (
         (64, 128),
         1,
     )

@@ -4,34 +4,48 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from unstir.fields.patchunet import PatchUNet, _modulated
+from unstir.fields.norms import groups, norm
+from unstir.fields.patchunet import PatchUNet, _Block
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_modulated_norm_is_the_norm_and_then_the_modulation(layout: torch.memory_format) -> None:
-    generator = torch.Generator().manual_seed(0)
-
-    def draw(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator, dtype=torch.float64).requires_grad_()
-
-    norm = nn.GroupNorm(8, 24).double()
-    for parameter in norm.parameters():
-        nn.init.normal_(parameter)
-    h, scale, shift = draw(3, 24, 6, 5), draw(3, 24), draw(3, 24)
+@pytest.mark.parametrize("given", [16, 32])
+def test_a_block_is_its_formula(given: int, layout: torch.memory_format) -> None:
+    torch.manual_seed(0)
+    block = _Block(given, 16, 8).double()
+    for parameter in block.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    h, e = torch.randn(3, given, 6, 5, dtype=torch.float64), torch.randn(3, 8, dtype=torch.float64)
+    h.requires_grad_()
     x = h.contiguous(memory_format=layout)
-    found = _modulated(norm, x, scale, shift)
-    wanted = norm(h) * (1 + scale[:, :, None, None]) + shift[:, :, None, None]
+
+    def swish(x: torch.Tensor) -> torch.Tensor:
+        return x * (x + 3).clamp(0, 6) / 6
+
+    inner = block.convolution(swish(block.first(h))) + block.shift(e)[..., None, None]
+    skip = h if given == 16 else block.skip(h)
+    wanted = skip + block.answer(swish(block.second(inner)))
+    found = block(x, e)
     torch.testing.assert_close(found, wanted)
+    torch.testing.assert_close(x, h)  # sums in place spoil nothing that is given
     assert found.is_contiguous(memory_format=layout)
-    up = draw(*found.shape).detach()
-    given = [h, scale, shift, *norm.parameters()]
-    pairs = zip(torch.autograd.grad(found, given, up), torch.autograd.grad(wanted, given, up), strict=True)
+    given_all, up = [h, *block.parameters()], torch.randn_like(wanted)
+    pairs = zip(
+        torch.autograd.grad(found, given_all, up), torch.autograd.grad(wanted, given_all, up), strict=True
+    )
     for ours, theirs in pairs:
         torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize(("width", "wanted"), [(8, 1), (16, 1), (24, 1), (64, 4), (96, 6)])
+def test_no_group_of_a_norm_has_fewer_than_sixteen_features_but_where_there_are_no_more(
+    width: int, wanted: int
+) -> None:
+    assert norm(width).num_groups == groups(width, 3 * width) == wanted
 
 
 def test_layouts_and_batches_of_one_answer_alike() -> None:

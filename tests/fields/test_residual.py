@@ -19,7 +19,7 @@ from unstir.fields.residual import Residual, added, is_plain
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_a_network_answers_as_diffusers_own(options: dict[str, object], layout: torch.memory_format) -> None:
     torch.manual_seed(0)
-    ours = build_network("unet", (2, 8, 8), options, (1, 8, 8), 3).unet
+    ours = build_network("unet", (2, 8, 8), options, (1, 8, 8), 3).body
     for parameter in ours.parameters():
         if not bool(parameter.any()):
             nn.init.normal_(parameter, std=0.1)

@@ -119,4 +119,8 @@ def test_a_run_keeps_what_was_measured(tmp_path: Path) -> None:
 def test_a_budget_in_steps_is_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unstir.train.choices.fastest", None)
     run = unstir.fit("edm", "digits", steps=1, out=tmp_path / "run", network="patch-unet:small")
-    assert run.config.channels_last is False
+    assert run.config.channels_last is (run.device.type == "cpu")
+    weights = [p for p in run.field.network.parameters() if p.ndim == 4 and min(p.shape[1:]) > 1]
+    assert all(p.is_contiguous(memory_format=torch.channels_last) for p in weights)
+    mlp = unstir.fit("edm", "digits", steps=1, out=tmp_path / "mlp", network="mlp:small")
+    assert mlp.config.channels_last is False

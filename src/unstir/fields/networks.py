@@ -32,7 +32,9 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "unet1d": UNet1d,
     "transformer": Transformer,
 }
-FOR_IMAGES = ("patch-unet", "unet", "dit")
+CONVOLVING = ("patch-unet", "unet")
+"""Those that are made of convolutions of images."""
+FOR_IMAGES = (*CONVOLVING, "dit")
 """Those whose cost is all in large products: they gain by bfloat16, and by Muon."""
 
 

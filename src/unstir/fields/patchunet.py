@@ -4,11 +4,12 @@ The pixels of a patch become channels, so that the first convolutions see a quar
 features: as many operations for wider products, and a quarter of the memory for all that lies between them.
 A block is, with e = silu(noise level and class),
 
-    h ← h + conv(silu(GN(conv(silu(GN(h)))) (1 + s) + b))        (s, b) = W e + w
+    h ← h + conv(φ(GN(conv(φ(GN(h))) + W e + w)))        φ(x) = x min(max(x + 3, 0), 6)/6
 
-with its last convolution zero at first, so that each starts as the identity. Down by a strided product of
-2×2, up by one that makes four places of one; no attention.
-Source: Ronneberger 2015; Shi 2016, sub-pixel convolution.
+with its last convolution zero at first, so that each starts as the identity. φ, the hard swish, is silu
+without its exponential: half the time. Down by a strided product of 2×2, up by one that makes four places of
+one; no attention. Each of these is at its fastest with channels last.
+Source: Ronneberger 2015; Shi 2016, sub-pixel convolution; Howard 2019, hard swish.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from torch.nn import functional
 
 from unstir.errors import InputError
 from unstir.fields.embedding import NoiseEmbedding
+from unstir.fields.norms import norm
 from unstir.fields.residual import added
 from unstir.fields.sizes import DEFAULT, Sizes, chosen
 
@@ -30,7 +32,7 @@ SIZES: Sizes = {
     "base": {"width": 64, "layers": 2, "middle": 3},
     "large": {"width": 128, "layers": 2, "middle": 4},
 }
-_GROUPS = 8
+_MULTIPLE = 8  # of features
 _SMALLEST = 8  # places along a side below which resolution is not halved again
 
 
@@ -71,10 +73,10 @@ class PatchUNet(nn.Module):
         options = chosen("patch-unet", SIZES, size, width=width, layers=layers, middle=middle)
         width, layers, middle = int(options["width"]), int(options["layers"]), int(options["middle"])
         patch = (1 if min(shape[1:]) <= 16 else 2) if patch is None else int(patch)
-        if patch < 1 or width < _GROUPS or width % _GROUPS or layers < 1 or middle < 1:
+        if patch < 1 or width < _MULTIPLE or width % _MULTIPLE or layers < 1 or middle < 1:
             raise InputError(
                 f"network patch-unet: patch={patch}, width={width}, layers={layers}, middle={middle}; give a "
-                f"width that {_GROUPS} divides, and 1 or more of the others"
+                f"width that {_MULTIPLE} divides, and 1 or more of the others"
             )
         side, widths = max(shape[1:]) / patch, [width]
         while side >= 1.5 * _SMALLEST or len(widths) == 1:
@@ -90,7 +92,7 @@ class PatchUNet(nn.Module):
             self.grow.insert(0, nn.Conv2d(b, 4 * a, 1))
             self.up.insert(0, _Stack(2 * a, a, layers, features))
         self.middle = _Stack(widths[-1], widths[-1], middle, features)
-        self.last = nn.GroupNorm(_GROUPS, width)
+        self.last = norm(width)
         self.output = nn.Conv2d(width, (answer or shape)[0] * patch**2, 3, padding=1)
         for parameter in self.output.parameters():
             nn.init.zeros_(parameter)
@@ -109,7 +111,7 @@ class PatchUNet(nn.Module):
         h = self.middle(h, e)
         for grow, stack in zip(self.grow, self.up, strict=True):
             h = stack(torch.cat([functional.pixel_shuffle(grow(h), 2), kept.pop()], 1), e)
-        out: Tensor = functional.pixel_shuffle(self.output(functional.silu(self.last(h))), self.patch)
+        out: Tensor = functional.pixel_shuffle(self.output(functional.hardswish(self.last(h))), self.patch)
         return out[..., :height, :width]
 
 
@@ -127,33 +129,20 @@ class _Stack(nn.Module):
 
 
 class _Block(nn.Module):
-    """Two convolutions beside a skip path, between them what noise level and class make of the features."""
+    """Two convolutions beside a skip path, between them what noise level and class add to the features."""
 
     def __init__(self, given: int, width: int, features: int) -> None:
         super().__init__()
-        self.first = nn.GroupNorm(_GROUPS, given)
+        self.first = norm(given)
         self.convolution = nn.Conv2d(given, width, 3, padding=1)
-        self.modulation = nn.Linear(features, 2 * width)
-        self.second = nn.GroupNorm(_GROUPS, width)
+        self.shift = nn.Linear(features, width)
+        self.second = norm(width)
         self.answer = nn.Conv2d(width, width, 3, padding=1)
         self.skip = nn.Conv2d(given, width, 1) if given != width else nn.Identity()
         for parameter in self.answer.parameters():
             nn.init.zeros_(parameter)
 
     def forward(self, h: Tensor, e: Tensor) -> Tensor:
-        inner = self.convolution(functional.silu(self.first(h)))
-        inner = _modulated(self.second, inner, *self.modulation(e).chunk(2, 1))
-        out: Tensor = self.answer(functional.silu(inner))
-        return added(out, self.skip(h))
-
-
-def _modulated(norm: nn.GroupNorm, h: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """norm(h) (1 + scale) + shift, with `scale` and `shift` `(batch, features)`."""
-    if not h.is_contiguous():  # channels last: there it takes two passes more
-        inner: Tensor = norm(h) * (1 + scale)[:, :, None, None] + shift[:, :, None, None]
-        return inner
-    # The features of all items as those of one: what is an item's own goes into the norm's only pass.
-    weight = norm.weight * (1 + scale)
-    bias = norm.bias * (1 + scale) + shift
-    groups, one = len(h) * norm.num_groups, h.reshape(1, -1, *h.shape[2:])
-    return functional.group_norm(one, groups, weight.flatten(), bias.flatten(), norm.eps).view_as(h)
+        inner = self.convolution(functional.hardswish(self.first(h)))
+        inner = self.second(added(inner, self.shift(e)[:, :, None, None]))
+        return added(self.answer(functional.hardswish(inner)), self.skip(h))

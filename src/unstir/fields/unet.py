@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from unstir.errors import InputError
 from unstir.fields.embedding import CLASS_STD, numbers, told_layer
+from unstir.fields.norms import groups
 from unstir.fields.residual import take_over
 from unstir.fields.sizes import DEFAULT, Sizes, chosen
 
@@ -64,26 +65,26 @@ class UNet(nn.Module):
         plain, attending = ["DownBlock2D", "UpBlock2D"], ["AttnDownBlock2D", "AttnUpBlock2D"]
         kinds = [attending if attention and i == levels - 1 else plain for i in range(levels)]
         self.classes = classes
-        self.unet = UNet2DModel(
+        self.body = UNet2DModel(
             in_channels=shape[0],
             out_channels=(answer or shape)[0],
             block_out_channels=channels,
             layers_per_block=options["layers"],
             down_block_types=tuple(kind[0] for kind in kinds),
             up_block_types=tuple(kind[1] for kind in reversed(kinds)),
-            norm_num_groups=math.gcd(8, *channels),
+            norm_num_groups=groups(*channels),
             attention_head_dim=math.gcd(32, *channels),
             add_attention=attention,
             num_class_embeds=classes + 1 if classes else None,
         )
         if classes:
-            nn.init.normal_(self.unet.class_embedding.weight, std=CLASS_STD)
+            nn.init.normal_(self.body.class_embedding.weight, std=CLASS_STD)
         if augment:
-            self.unet.class_embedding = _Known(self.unet.class_embedding, augment, 4 * channels[0])
+            self.body.class_embedding = _Known(self.body.class_embedding, augment, 4 * channels[0])
         self.augment = augment
-        take_over(self.unet)
-        nn.init.zeros_(self.unet.conv_out.weight)
-        nn.init.zeros_(self.unet.conv_out.bias)
+        take_over(self.body)
+        nn.init.zeros_(self.body.conv_out.weight)
+        nn.init.zeros_(self.body.conv_out.bias)
 
     def forward(
         self, x: Tensor, noise: Tensor, label: Tensor | None = None, told: Tensor | None = None
@@ -97,7 +98,7 @@ class UNet(nn.Module):
         if self.augment:
             given = (number, noise.new_zeros(len(noise), self.augment) if told is None else told)
         # Its sinusoids have periods from 6 up: 100 spreads levels of ±1.5 over them.
-        out: Tensor = self.unet(x, 100 * noise, given, return_dict=False)[0]
+        out: Tensor = self.body(x, 100 * noise, given, return_dict=False)[0]
         return out[..., :height, :width]
 
 

@@ -11,10 +11,10 @@ from torch import Tensor
 from unstir.data import Dataset
 from unstir.errors import InputError
 from unstir.fields import LearnedField, field_class
-from unstir.fields.networks import FOR_IMAGES
+from unstir.fields.networks import CONVOLVING, FOR_IMAGES
 from unstir.fields.sketch import Most
 from unstir.physics import Process
-from unstir.train.arrangement import Arrangement, fastest
+from unstir.train.arrangement import Arrangement, fastest, lies_last
 from unstir.train.config import TrainConfig
 from unstir.train.machine import has_fast_bfloat16
 from unstir.train.optimizer import USUAL_LR
@@ -121,15 +121,16 @@ def by_machine(
     device = next(field.parameters()).device
     usual = Arrangement(
         config.precision == "bfloat16",
-        bool(config.channels_last),
+        lies_last(config.network, device) if config.channels_last is None else config.channels_last,
         config.threads or torch.get_num_threads(),
         bool(config.compile),
     )
     free = {"threads"} if asked.threads is None and device.type == "cpu" else set()
     if config.network in FOR_IMAGES:
         free |= {"bfloat16"} if asked.precision == "auto" and has_fast_bfloat16(device) else set()
-        free |= {"channels_last"} if asked.channels_last is None else set()
         free |= {"compiled"} if asked.compile is None and (config.minutes or 0) >= _COMPILES else set()
+    if config.network in CONVOLVING:
+        free |= {"channels_last"} if asked.channels_last is None else set()
     if config.minutes is not None and free:
         labels = None if labels is None else labels[:_MEASURED].to(device)
         usual = fastest(field, items[:_MEASURED].to(device), labels, usual, free=free)

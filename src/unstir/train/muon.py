@@ -2,15 +2,15 @@
 
 torch's own makes its products in bfloat16 everywhere. A processor that has none emulates them: twenty times
 slower than float32, and longer than all else in a step (`benchmarks/optimizer.py`). And a U-Net has dozens of
-matrices of a few shapes, each too small to keep a machine busy: in stacks they take half the time. Long ones,
-as those of convolutions are, are iterated by the small products of their rows, for another third of it.
+matrices of a few shapes, each too small to keep a machine busy. They are iterated by the products of their
+rows alone, which are of few sizes and small, so that all of a size go as one stack.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,7 +23,6 @@ from unstir.train.sharding import lies_in_parts, local
 Coefficients = tuple[float, float, float]
 
 _BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
-_LONG = 3  # times as long as they are wide, from which on matrices are iterated by the products of their rows
 _AT_ONCE = 3  # steps before these are made anew: each multiplies what they are wrong by with a² = 12
 
 
@@ -52,7 +51,8 @@ class Muon(torch.optim.Muon):
             alike = defaultdict[tuple[torch.Size, torch.dtype], list[int]](list)
             for i, matrix in enumerate(matrices):
                 alike[matrix.shape, matrix.dtype].append(i)
-            for (shape, dtype), places in alike.items():
+            stacks = list[Tensor]()
+            for places in alike.values():
                 stack = torch.stack([gradients[i] for i in places])
                 if idle is not None:
                     _erase(stack, idle)
@@ -60,9 +60,12 @@ class Muon(torch.optim.Muon):
                 # With a share of 0 momenta stay, and the steps, Nesterov's, are 0.
                 _lerp(kept, given, (1 - group["momentum"]) * share)
                 _lerp(given, kept, group["momentum"] * share)
-                made = orthogonal(stack, group["ns_coefficients"], group["ns_steps"]).to(dtype)
+                stacks.append(stack)
+            made = orthogonal(stacks, group["ns_coefficients"], group["ns_steps"])
+            for ((shape, dtype), places), stack in zip(alike.items(), made, strict=True):
                 size = 0.2 * math.sqrt(max(shape)) * group["lr"]
-                torch._foreach_add_([matrices[i] for i in places], list(made.unbind()), alpha=-size)
+                steps = list(stack.to(dtype).unbind())
+                torch._foreach_add_([matrices[i] for i in places], steps, alpha=-size)
 
 
 def _lerp(values: list[Tensor], ends: list[Tensor], weight: Tensor | float) -> None:
@@ -89,35 +92,43 @@ def _unchanged(values: list[Tensor], idle: Tensor | None) -> Iterator[None]:
             part.copy_(torch.where(idle > 0, was, part))
 
 
-def orthogonal(stack: Tensor, coefficients: Coefficients, steps: int) -> Tensor:
-    """Matrices of the same singular vectors as those in `stack`, `(k, m, n)`, all singular values near 1.
+def orthogonal(stacks: Sequence[Tensor], coefficients: Coefficients, steps: int) -> list[Tensor]:
+    """Matrices of the same singular vectors as those in `stacks`, all singular values near 1.
 
     Args:
-        stack: the matrices.
+        stacks: of matrices, each `(k, m, n)`, on one device.
         coefficients: a, b, c of X ← (a + b X Xᵀ + c (X Xᵀ)²) X, by Newton–Schulz.
         steps: how often.
     """
-    tall = stack.shape[1] > stack.shape[2]
-    X = stack.mT if tall else stack
-    X = X / X.norm(dim=(1, 2), keepdim=True).clamp_min(1e-7)
-    X = X.to(torch.bfloat16 if has_fast_bfloat16(stack.device) else torch.float32)
-    at_once = _AT_ONCE if X.shape[2] >= _LONG * X.shape[1] else 1
-    for done in range(0, steps, at_once):
-        X = _iterated(X, coefficients, min(at_once, steps - done))
-    return X.mT if tall else X
+    wide = [_prepared(stack) for stack in stacks]
+    of_size = defaultdict[int, list[int]](list)
+    for i, X in enumerate(wide):
+        of_size[X.shape[1]].append(i)
+    for places in of_size.values():
+        counts = [len(wide[i]) for i in places]
+        for done in range(0, steps, _AT_ONCE):
+            G = torch.cat([wide[i] @ wide[i].mT for i in places])
+            made = _product(G, coefficients, min(_AT_ONCE, steps - done))
+            for i, left in zip(places, torch.split(made, counts), strict=True):
+                wide[i] = left @ wide[i]
+    return [X.mT if stack.shape[1] > stack.shape[2] else X for X, stack in zip(wide, stacks, strict=True)]
 
 
-def _iterated(X: Tensor, coefficients: Coefficients, steps: int) -> Tensor:
-    """X after some steps, by the products of rows alone: X_k = R_{k−1} … R_0 X, G_{k+1} = R_k G_k R_k."""
+def _prepared(stack: Tensor) -> Tensor:
+    """Of size 1, no higher than wide, in the precision to work in."""
+    rows = stack.mT if stack.shape[1] > stack.shape[2] else stack
+    X: Tensor = rows / torch.linalg.vector_norm(rows, dim=(1, 2), keepdim=True).clamp_min(1e-7)
+    return X.to(torch.bfloat16 if has_fast_bfloat16(stack.device) else torch.float32)
+
+
+def _product(G: Tensor, coefficients: Coefficients, steps: int) -> Tensor:
+    """R_{k−1} … R_0 with X_k = R_{k−1} … R_0 X, of the products G of X's rows: G_{k+1} = R_k G_k R_k."""
     a, b, c = coefficients
-    G = X @ X.mT
     rest = torch.baddbmm(G, G, G, beta=b, alpha=c)  # R less a
-    if steps == 1:
-        return torch.baddbmm(X, rest, X, beta=a)
     made = torch.add(rest, torch.eye(G.shape[1], dtype=G.dtype, device=G.device), alpha=a)
     for _ in range(steps - 1):
         G = torch.baddbmm(G, rest, G, beta=a)
         G = torch.baddbmm(G, G, rest, beta=a)
         rest = torch.baddbmm(G, G, G, beta=b, alpha=c)
         made = torch.baddbmm(made, rest, made, beta=a)
-    return made @ X
+    return made

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from unstir.train.muon import Muon
-from unstir.train.sharding import placed
+from unstir.train.sharding import lies_in_parts, placed
 
 _NARROW = 16
 _SHARE = 0.1  # of Muon's learning rate
@@ -70,11 +70,19 @@ class Optimizer:
     def tensors(self) -> dict[str, Tensor]:
         """What a checkpoint keeps, by the parameter's place and a name: those that had a gradient so far."""
         return {
-            f"{places[index]}.{key}": value
+            f"{places[index]}.{key}": self._kept(value, places[index])
             for part, places, _ in self._parts
             for index, entry in part.state_dict()["state"].items()
             for key, value in entry.items()
         }
+
+    def _kept(self, value: Tensor, place: int) -> Tensor:
+        """Muon's matrices as they are with channels first, so that any layout can go on from them."""
+        parameter = self._parameters[place]
+        if place not in self._views or parameter.is_contiguous():
+            return value
+        inputs, *sides = parameter.shape[1:]
+        return value.reshape(len(value), *sides, inputs).movedim(-1, 1).flatten(1)
 
     def expected(self) -> dict[str, Tensor]:
         """Tensors of all the names and shapes that `tensors` can have."""
@@ -102,9 +110,20 @@ class Optimizer:
             part.load_state_dict({"state": state, "param_groups": part.state_dict()["param_groups"]})
 
     def _placed(self, entry: Mapping[str, Tensor], place: int) -> dict[str, Tensor]:
-        """One parameter's state, in parts where that is."""
-        like = self._views.get(place, self._parameters[place])
-        return {key: placed(value, like) if value.ndim else value for key, value in entry.items()}
+        """One parameter's state, in parts where that is, and as its numbers lie: fused Adam goes by these."""
+        parameter, view = self._parameters[place], self._views.get(place)
+        like = parameter if view is None else view
+        found = dict[str, Tensor]()
+        for key, value in entry.items():
+            if not value.ndim:
+                found[key] = value
+            elif lies_in_parts(like) or parameter.is_contiguous():
+                found[key] = placed(value, like)
+            elif view is None:
+                found[key] = torch.empty_like(like).copy_(value)
+            else:
+                found[key] = value.reshape(parameter.shape).movedim(1, -1).flatten(1)
+        return found
 
 
 def _as_matrix(weight: Tensor, like: Tensor | None = None) -> Tensor:
