@@ -32,10 +32,12 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "unet1d": UNet1d,
     "transformer": Transformer,
 }
-CONVOLVING = ("patch-unet", "unet")
-"""Those that are made of convolutions of images."""
-FOR_IMAGES = (*CONVOLVING, "dit")
-"""Those whose cost is all in large products: they gain by bfloat16, and by Muon."""
+FOR_IMAGES = ("patch-unet", "unet", "dit")
+"""Those that gain by Muon, and by smaller batches: an image costs more than all that a step does but once."""
+CONVOLVING = ("patch-unet", "unet", "unet1d")
+"""Those that gain by channels last."""
+LARGE_PRODUCTS = (*CONVOLVING, "dit")
+"""Those whose cost is all in large products: they gain by bfloat16."""
 
 
 def build_network(

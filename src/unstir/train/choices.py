@@ -11,7 +11,7 @@ from torch import Tensor
 from unstir.data import Dataset
 from unstir.errors import InputError
 from unstir.fields import LearnedField, field_class
-from unstir.fields.networks import CONVOLVING, FOR_IMAGES
+from unstir.fields.networks import CONVOLVING, FOR_IMAGES, LARGE_PRODUCTS
 from unstir.fields.sketch import Most
 from unstir.physics import Process
 from unstir.train.arrangement import Arrangement, fastest, lies_last
@@ -37,7 +37,7 @@ def by_network(config: TrainConfig, kind: str, device: torch.device) -> dict[str
         kind: of network; `custom` for one of the user's own.
         device: that it is trained on.
     """
-    fast = has_fast_bfloat16(device) and kind in FOR_IMAGES
+    fast = has_fast_bfloat16(device) and kind in LARGE_PRODUCTS
     optimizer = config.optimizer
     if optimizer == "auto":
         optimizer = "muon" if kind in FOR_IMAGES else "adam"
@@ -126,7 +126,7 @@ def by_machine(
         bool(config.compile),
     )
     free = {"threads"} if asked.threads is None and device.type == "cpu" else set()
-    if config.network in FOR_IMAGES:
+    if config.network in LARGE_PRODUCTS:
         free |= {"bfloat16"} if asked.precision == "auto" and has_fast_bfloat16(device) else set()
         free |= {"compiled"} if asked.compile is None and (config.minutes or 0) >= _COMPILES else set()
     if config.network in CONVOLVING:
