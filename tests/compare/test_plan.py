@@ -107,3 +107,8 @@ def test_what_a_kill_at_the_very_beginning_left_is_no_reason_to_refuse(tmp_path:
     (tmp_path / ".unstir-0badcafe-1-00000000.tmp").write_text('{"pl')
     keep_plan(bench(tmp_path).plan, tmp_path)
     assert read_plan(tmp_path) == bench(tmp_path).plan
+
+
+def test_what_is_at_its_default_is_no_option(tmp_path: Path) -> None:
+    given = {"skip_bad": False, "labels": "auto", "lr": None}
+    assert bench(tmp_path, **given).plan == bench(tmp_path).plan

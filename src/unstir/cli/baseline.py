@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unstir.cli.console import err, out, print_json, say, say_skipped
-from unstir.cli.options import Json
+from unstir.cli.options import Json, SkipBad
 from unstir.cli.tables import FEWEST, print_baselines
 from unstir.errors import InputError
 
@@ -28,6 +28,7 @@ def baseline(
     features: Annotated[str, typer.Option(help="pixels, standard, pca:K or logits.")] = "pixels",
     holdout: Annotated[float, typer.Option(help="Share of the data to compare with.")] = 0.2,
     seed: Annotated[int, typer.Option(help="Seed of everything random; it parts the data as in train.")] = 0,
+    skip_bad: SkipBad = None,
     as_json: Json = False,
 ) -> None:
     """Fit tractable models to data, and measure them as evaluate does: what physics has to beat."""
@@ -40,7 +41,7 @@ def baseline(
     names = law_names(model)
     if holdout == 0:
         raise InputError("holdout=0: nothing is held out to compare with; give a share such as 0.2")
-    given = load_data(data)
+    given = load_data(data, skip_bad=bool(skip_bad))
     say_skipped(given)
     train, heldout = given.split(holdout, seed)
     mixed = Columns.fit(train) if train.categories else None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unstir.cli.console import err, out, print_json, say, say_skipped
-from unstir.cli.options import Categorical, Json, LabelColumn, mapping, names_in
+from unstir.cli.options import Categorical, Json, LabelColumn, SkipBad, mapping, names_in
 from unstir.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def compare(
     network_options: Annotated[str | None, typer.Option(help="The network's own, as JSON.")] = None,
     label_column: LabelColumn = None,
     categorical: Categorical = None,
+    skip_bad: SkipBad = None,
     holdout: Annotated[float, typer.Option(help="Share of the data held out.")] = 0.2,
     device: Annotated[
         str, typer.Option(help="auto, cpu, cuda (all GPUs), mps, or some: cuda:0,cuda:2.")
@@ -72,6 +73,7 @@ def compare(
     given: dict[str, Any] = {
         "batch": batch, "lr": lr, "network": network, "threads": threads, "label_column": label_column,
         "network_options": mapping(network_options), "categorical": names_in(categorical),
+        "skip_bad": skip_bad,
     }  # fmt: skip
     names = [name for text in (*(processes or ()), *(more or ())) for name in text.split()]
     if resume:

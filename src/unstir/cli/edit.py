@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unstir.cli.console import err, out, print_json, say
-from unstir.cli.options import Device, Exact, Json, Seed
+from unstir.cli.options import Device, Exact, Json, Seed, SkipBad
 from unstir.errors import InputError
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def edit(
         int | None, typer.Option(min=1, help="Of the flow (30), or of the sampler where items are varied.")
     ] = None,
     solver: Annotated[str | None, typer.Option(help="vary: one of the process's own.")] = None,
+    skip_bad: SkipBad = None,
     seed: Seed = 0,
     device: Device = "auto",
     as_json: Json = False,
@@ -95,9 +96,9 @@ def edit(
     from unstir.data import check_target
 
     run, how = _named(first, second)
-    opened = _source(run, exact, local, process, device)
+    opened = _source(run, exact, local, process, device, skip_bad=bool(skip_bad))
     check_apart(target, opened, source)
-    chosen = _chosen(given_items(opened, source, name="input"), items, how)
+    chosen = _chosen(given_items(opened, source, name="input", skip_bad=bool(skip_bad)), items, how)
     rows = {
         Edit.ROUNDTRIP: 2,
         Edit.INTERPOLATE: frames,
@@ -137,7 +138,13 @@ def _named(first: str, second: str | None) -> tuple[Path | None, Edit]:
 
 
 def _source(
-    run: Path | None, exact: str | None, local: str | None, process: str | None, device: str
+    run: Path | None,
+    exact: str | None,
+    local: str | None,
+    process: str | None,
+    device: str,
+    *,
+    skip_bad: bool,
 ) -> Source:
     """A run, or one of the two fields that need none."""
     from unstir.cli.given import open_run, untrained_field
@@ -148,7 +155,7 @@ def _source(
         told = " and ".join(given) or "none of them"
         raise InputError(f"edit: give a run folder, --exact DATA or --local DATA; you gave {told}")
     if run is None:
-        return untrained_field(exact, local, process, device)
+        return untrained_field(exact, local, process, device, skip_bad=skip_bad)
     if process is not None:
         raise InputError(f"process={process}: a run has its own; leave it out")
     return open_run(run, device)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unstir.cli.console import err, out, print_json, say, say_passed_over, say_skipped
-from unstir.cli.options import Guidance, Guide, HoldoutOfData, Json, Seed, SolverName, Steps
+from unstir.cli.options import Guidance, Guide, HoldoutOfData, Json, Seed, SkipBad, SolverName, Steps
 from unstir.cli.tables import FEWEST, print_baselines, print_classes, print_evaluation
 from unstir.errors import InputError
 
@@ -35,6 +35,7 @@ def evaluate(
     steps: Steps = None,
     seed: Seed = 0,
     holdout: HoldoutOfData = 0.2,
+    skip_bad: SkipBad = None,
     baselines: Annotated[
         bool, typer.Option("--baselines", help="Put gaussian, mixture, ppca and kde beside it.")
     ] = False,
@@ -45,8 +46,7 @@ def evaluate(
 ) -> None:
     """Measure samples against held-out data, beside a Gaussian fit and real data."""
     from unstir.cli.given import check_apart
-    from unstir.data import load as load_data
-    from unstir.data import measurable, recoded
+    from unstir.data import measurable
     from unstir.evaluation import compare
     from unstir.measure import Evaluation, feature_space, nearest_picture
     from unstir.run import load
@@ -62,7 +62,7 @@ def evaluate(
         )
     weaker = None if guide is None else load(guide)
     # All that can be refused is refused before time is spent on samples.
-    train, heldout = _reference(samples, run, data, holdout)
+    train, heldout = _reference(samples, run, data, holdout, skip_bad=bool(skip_bad))
     if run is not None:
         train, heldout = run.seen(train), run.seen(heldout)
     if picture is not None:
@@ -75,7 +75,7 @@ def evaluate(
         )
     space = features if text else feature_space(features, measurable(heldout, train).values, heldout.labels)
     values = (
-        recoded(load_data(samples), train.columns, train.categories).values
+        _read(samples, train, skip_bad=bool(skip_bad))
         if run is None
         else _drawn(run, n, cluster, guidance=guidance, guide=weaker, solver=solver, steps=steps, seed=seed)
     )
@@ -104,6 +104,15 @@ def evaluate(
         say("open    ", (str(picture), "bold"), console=out)
 
 
+def _read(samples: Path, like: Dataset, *, skip_bad: bool) -> Tensor:
+    """The samples in a file or folder, their columns and codes those of `like`."""
+    from unstir.data import load, recoded
+
+    given = load(samples, skip_bad=skip_bad)
+    say_skipped(given)
+    return recoded(given, like.columns, like.categories).values
+
+
 def _drawn(run: Run, n: int, cluster: Cluster, *, seed: int, **options: Any) -> Tensor | None:  # noqa: ANN401
     """The run's first `n` samples, drawn by all processes of a launch, for the first of them."""
     from unstir.bars import sampling_bar
@@ -128,14 +137,16 @@ def _baselines(train: Dataset, heldout: Dataset, space: FeatureSpace, n: int, se
         return compare_baselines(train, heldout, n=n, features=space, seed=seed, watch=watch)
 
 
-def _reference(samples: Path, run: Run | None, data: str | None, holdout: float) -> tuple[Dataset, Dataset]:
+def _reference(
+    samples: Path, run: Run | None, data: str | None, holdout: float, *, skip_bad: bool
+) -> tuple[Dataset, Dataset]:
     """The (training, held-out) data that samples are compared with."""
     from unstir.data import load as load_data
     from unstir.data import recoded
     from unstir.train.source import as_read
 
     if data is not None:
-        given = load_data(data)
+        given = load_data(data, skip_bad=skip_bad)
         say_skipped(given)
         if run is not None:
             given = recoded(as_read(given, run.config), run.info.columns, run.info.categories)

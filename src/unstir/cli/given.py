@@ -33,23 +33,30 @@ def open_run(path: Path, device: str = "auto") -> Run:
     return run
 
 
-def untrained_field(exact: str | None, local: str | None, process: str | None, device: str) -> Untrained:
+def untrained_field(
+    exact: str | None, local: str | None, process: str | None, device: str, *, skip_bad: bool = False
+) -> Untrained:
     """The exact field of data, or that of their patches; the process is the one that runs have by default."""
     from unstir import untrained
     from unstir.train import TrainConfig
 
     process = process or str(TrainConfig.model_fields["process"].default)
     field = (
-        untrained.local(process, local, device=device)
+        untrained.local(process, local, device=device, skip_bad=skip_bad)
         if exact is None
-        else untrained.exact(process, exact, device=device)
+        else untrained.exact(process, exact, device=device, skip_bad=skip_bad)
     )
     say_skipped(field.data)
     return field
 
 
 def given_items(
-    run: Run | Untrained, source: str | None, n: int | None = None, name: str = "data"
+    run: Run | Untrained,
+    source: str | None,
+    n: int | None = None,
+    name: str = "data",
+    *,
+    skip_bad: bool = False,
 ) -> Dataset:
     """The first `n` items of `source` as the run sees its own data, or without a source of those held out.
 
@@ -58,11 +65,12 @@ def given_items(
         source: a built-in name, a path, or one image's file.
         n: how many at most; all by default.
         name: of the option, for messages.
+        skip_bad: pass over images of `source` that cannot be read.
 
     Raises:
         InputError: nothing there, or items of another shape than the run's.
     """
-    data = _own(run) if source is None else as_seen(run, load_items(source))
+    data = _own(run) if source is None else as_seen(run, load_items(source, skip_bad=skip_bad))
     if len(data) == 0:
         raise InputError(f"holdout=0: nothing was held out; give items with --{name}")
     if data.shape != tuple(run.info.shape):
@@ -110,11 +118,12 @@ def _own(run: Run | Untrained) -> Dataset:
     return run.data()[1] if isinstance(run, Run) else run.data
 
 
-def load_items(source: str) -> Dataset:
+def load_items(source: str, *, skip_bad: bool = False) -> Dataset:
     """A data set, or one of the image in a file.
 
     Args:
         source: a built-in name, or a path; behind one of images, `:size=64` crops and scales them.
+        skip_bad: pass over images that cannot be read, and name them.
 
     Raises:
         InputError: as `unstir.data.load`.
@@ -130,7 +139,7 @@ def load_items(source: str) -> Dataset:
         with tempfile.TemporaryDirectory() as folder:  # data are read by the folder
             shutil.copy(path, folder)
             return load(folder if size is None else f"{folder}:size={size}")
-    data = load(source)
+    data = load(source, skip_bad=skip_bad)
     say_skipped(data)
     return data
 

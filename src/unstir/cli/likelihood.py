@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unstir.cli.console import err, out, print_json, say
-from unstir.cli.options import Device, Json, RunFolder, Seed
+from unstir.cli.options import Device, Json, RunFolder, Seed, SkipBad
 
 if TYPE_CHECKING:
     from unstir.likelihood import Likelihood
@@ -32,6 +32,7 @@ def likelihood(
     target: Annotated[
         Path | None, typer.Option("--out", help="Write every item's figures here: .csv or .npz.")
     ] = None,
+    skip_bad: SkipBad = None,
     seed: Seed = 0,
     device: Device = "auto",
     as_json: Json = False,
@@ -48,7 +49,7 @@ def likelihood(
     opened = open_run(run, device)
     if target is not None:
         check_apart(target, opened, data)
-    items = given_items(opened, data, n)
+    items = given_items(opened, data, n, skip_bad=bool(skip_bad))
     asked = own_labels(items) if label == "own" else label
     with items_bar("likelihood", len(items) * draws, err) as watch:
         found = found_by(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unstir.cli.console import err, out, print_json, say
-from unstir.cli.options import HoldoutOfData, Json, Seed
+from unstir.cli.console import err, out, print_json, say, say_skipped
+from unstir.cli.options import HoldoutOfData, Json, Seed, SkipBad
 from unstir.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def novelty(
         str | None, typer.Option(help="pixels, pca:K or logits; logits where there are labels.")
     ] = None,
     holdout: HoldoutOfData = 0.2,
+    skip_bad: SkipBad = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -41,7 +42,7 @@ def novelty(
     check_report(target)
     opened = None if run is None else open_run(run)
     check_apart(target, opened, data)
-    train, heldout = _parts(data, opened, holdout, seed)
+    train, heldout = _parts(data, opened, holdout, seed, skip_bad=bool(skip_bad))
     with stage_bar(5 if opened is not None else 4, err) as stage:
         found = compare_novelty(
             train, heldout, run=opened, process=process, n=n, features=features, seed=seed, watch=stage
@@ -55,7 +56,9 @@ def novelty(
     say("open    ", (str(path), "bold"), console=out)
 
 
-def _parts(data: str | None, run: Run | None, holdout: float, seed: int) -> tuple[Dataset, Dataset]:
+def _parts(
+    data: str | None, run: Run | None, holdout: float, seed: int, *, skip_bad: bool
+) -> tuple[Dataset, Dataset]:
     """The (training, held-out) images: a run's as it saw them, wherever they come from."""
     from unstir.data import load
     from unstir.train.source import as_read
@@ -64,7 +67,8 @@ def _parts(data: str | None, run: Run | None, holdout: float, seed: int) -> tupl
         if run is None:
             raise InputError("data: is missing; give images (--data D), or a run (--run RUN)")
         return run.data()
-    given = load(data)
+    given = load(data, skip_bad=skip_bad)
+    say_skipped(given)
     if run is not None:
         return as_read(given, run.config).split(run.config.holdout or holdout, run.config.seed)
     if holdout == 0:

@@ -36,6 +36,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print figures as JSON.")]
 LabelColumn = Annotated[str | None, typer.Option(help="The column of a table whose classes are the labels.")]
 RunFolder = Annotated[Path, typer.Argument(help="A run folder.")]
 Seed = Annotated[int, typer.Option(help="Seed: the same one gives the same samples.")]
+SkipBad = Annotated[
+    bool | None, typer.Option("--skip-bad", help="Pass over unreadable files among the data, and name them.")
+]
 SolverName = Annotated[
     str | None,
     typer.Option(help="One of the process's own; unstir processes lists them, the first is the default."),

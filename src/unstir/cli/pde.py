@@ -78,7 +78,7 @@ def _generate(row: str, source: str, target: Path, n: int, steps: int, seed: int
 
     from unstir.data import Scaling, check_target, load, save_samples
 
-    data = load(source)
+    data = load(source, skip_bad=True)  # only images can be bad, and they are refused whole
     if data.kind != "table" or data.shape[0] not in (1, 2):
         raise InputError(f"data {source}: has items of {data.shape}; pde takes tables of one or two columns")
     check_target(target, (n, *data.shape))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unstir.cli.console import err, out, print_json, say
-from unstir.cli.options import Device, First, Json, Seed
+from unstir.cli.options import Device, First, Json, Seed, SkipBad
 from unstir.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def restore(
         typer.Option(help="A class by name or number, or several with commas; all together without."),
     ] = None,
     n: First = None,
+    skip_bad: SkipBad = None,
     solver: Annotated[
         str | None,
         typer.Option(
@@ -91,11 +92,14 @@ def restore(
     for path in (target, rows):
         check_apart(path, opened, source)
     if task is None:
-        clean, given, restored = _by_bridge(opened, source, degrade, n, solver, steps, seed)
+        clean, given, restored = _by_bridge(
+            opened, source, degrade, n, solver, steps, seed, skip_bad=bool(skip_bad)
+        )
     else:
         clean, given, restored = _by_task(
-            opened, task, source, degrade, n, method, samples, label, solver, steps, seed
-        )
+            opened, task, source, degrade, n, method, samples, label, solver, steps, seed,
+            skip_bad=bool(skip_bad),
+        )  # fmt: skip
     check_target(target, (restored.shape[0] * restored.shape[1], *restored.shape[2:]))
     path = _saved(target, restored)
     title = f"Restored by {task or opened.process.name}"
@@ -157,12 +161,14 @@ def _by_bridge(
     solver: str | None,
     steps: int | None,
     seed: int,
+    *,
+    skip_bad: bool,
 ) -> tuple[Tensor | None, Tensor, Tensor]:
     """Clean images if known, given ones, and restored ones `(n, 1, …)`, by the run's own task."""
     from unstir.bars import sampling_bar
     from unstir.restore import degrade as degraded_by
 
-    images = _images(run, source, n, run.info.shape)
+    images = _images(run, source, n, run.info.shape, skip_bad=skip_bad)
     given = degraded_by(run, images, seed) if degrade else images
     with sampling_bar(len(given), err) as watch:
         restored = run.sample(len(given), solver=solver, steps=steps, seed=seed, start=given, watch=watch)
@@ -181,6 +187,8 @@ def _by_task(
     solver: str | None,
     steps: int | None,
     seed: int,
+    *,
+    skip_bad: bool,
 ) -> tuple[Tensor | None, Tensor, Tensor]:
     """Clean images if known, observations to look at, and restored ones `(n, samples, …)`."""
     import torch
@@ -193,11 +201,11 @@ def _by_task(
     chosen = parse_task(task)
     shape = tuple(run.info.shape)
     measurement = chosen.measurement(shape)
-    clean = _images(run, source, n, shape) if degrade else None
+    clean = _images(run, source, n, shape, skip_bad=skip_bad) if degrade else None
     if clean is not None:
         observed = measurement.observe(clean.float() / 255, torch.Generator().manual_seed(seed))
     else:
-        observed = _observed(run, chosen, measurement, str(source), n)
+        observed = _observed(run, chosen, measurement, str(source), n, skip_bad=skip_bad)
     with sampling_bar(len(observed) * samples, err) as watch:
         restored = restored_by(
             run,
@@ -214,14 +222,16 @@ def _by_task(
     return clean, as_bytes(chosen.shown(observed, shape)), restored
 
 
-def _observed(run: Run, task: Task, measurement: Measurement, source: str, n: int | None) -> Tensor:
+def _observed(
+    run: Run, task: Task, measurement: Measurement, source: str, n: int | None, *, skip_bad: bool
+) -> Tensor:
     """A user's observations: an array as it is, images in full scale 1."""
     from unstir.cli.given import load_items
 
     if Path(source).suffix.lower() in _ARRAYS and Path(source).is_file():
         given = _array(Path(source))[:n]
     else:
-        given = load_items(source).values[:n].float() / 255
+        given = load_items(source, skip_bad=skip_bad).values[:n].float() / 255
     return task.observed(given, tuple(run.info.shape))
 
 
@@ -239,11 +249,11 @@ def _array(path: Path) -> Tensor:
     return values / 255 if held.dtype == np.uint8 else values
 
 
-def _images(run: Run, source: str | None, n: int | None, shape: tuple[int, ...]) -> Tensor:
+def _images(run: Run, source: str | None, n: int | None, shape: tuple[int, ...], *, skip_bad: bool) -> Tensor:
     """Clean images, or a bridge's degraded ones, uint8 of the run's shape."""
     from unstir.cli.given import fitting, load_items
 
-    data = run.data()[1] if source is None else load_items(source)
+    data = run.data()[1] if source is None else load_items(source, skip_bad=skip_bad)
     images = data.values
     if images.ndim != 4 or images.shape[1:] != tuple(shape):
         raise InputError(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unstir.cli.console import err, out, print_json, say
-from unstir.cli.options import Device, Exact, Guidance, Guide, Json, Seed, SolverName, Steps
+from unstir.cli.console import err, out, print_json, say, say_skipped
+from unstir.cli.options import Device, Exact, Guidance, Guide, Json, Seed, SkipBad, SolverName, Steps
 from unstir.errors import InputError
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def sample(
     restart: Annotated[
         bool, typer.Option("--restart", help="Throw away what a stopped job has left for --out.")
     ] = False,
+    skip_bad: SkipBad = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
@@ -77,9 +78,9 @@ def sample(
     from unstir.train.cluster import joined, leave
 
     cluster = joined()
-    opened = _source(run, exact, local, diffusers, weights, process, device)
+    opened = _source(run, exact, local, diffusers, weights, process, device, skip_bad=bool(skip_bad))
     check_apart(target, opened, source)
-    given = None if source is None else _given(source, n, opened)
+    given = None if source is None else _given(source, n, opened, skip_bad=bool(skip_bad))
     drawing = Drawing(
         opened,
         target.expanduser(),
@@ -135,6 +136,8 @@ def _source(
     weights: Path | None,
     process: str | None,
     device: str,
+    *,
+    skip_bad: bool,
 ) -> Source:
     """What is sampled: a run, one of the two fields that need none, or another library's."""
     from unstir.cli.given import open_run, untrained_field
@@ -159,7 +162,7 @@ def _source(
         from unstir.interop import read_weights
 
         return read_weights(weights, process=process, device=device)
-    return untrained_field(exact, local, process, device)
+    return untrained_field(exact, local, process, device, skip_bad=skip_bad)
 
 
 def _interval(text: str) -> tuple[float, float]:
@@ -172,12 +175,14 @@ def _interval(text: str) -> tuple[float, float]:
     return low, high
 
 
-def _given(source: str, n: int | None, opened: Source) -> Tensor:
+def _given(source: str, n: int | None, opened: Source, *, skip_bad: bool) -> Tensor:
     """The first `n` items to start from, in the data's units."""
     from unstir.cli.given import as_seen
     from unstir.data import load
 
-    values, info = as_seen(opened, load(source)).values, opened.info
+    data = load(source, skip_bad=skip_bad)
+    say_skipped(data)
+    values, info = as_seen(opened, data).values, opened.info
     if tuple(values.shape[1:]) != info.shape:
         raise InputError(f"from {source}: has items of {tuple(values.shape[1:])}, the run of {info.shape}")
     if n is not None and n > len(values):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unstir.cli.console import err, out, print_json, say
-from unstir.cli.options import Device, First, Json, RunFolder, Seed
+from unstir.cli.options import Device, First, Json, RunFolder, Seed, SkipBad
 from unstir.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def score(
     ] = None,
     levels: Annotated[int, typer.Option(min=1, help="Times of the process that are looked at.")] = 10,
     draws: Annotated[int, typer.Option(min=1, help="Draws of noise at each.")] = 4,
+    skip_bad: SkipBad = None,
     seed: Seed = 0,
     device: Device = "auto",
     as_json: Json = False,
@@ -58,10 +59,12 @@ def score(
     if target is not None and target.suffix.lower() == ".png" and opened.info.kind != "image":
         raise InputError(f"out {target}: a picture is of images; give .csv or .npz")
     # Held-out data are in the order of the files, and so of the classes: a thousand are taken from all over.
-    usual = given_items(opened, reference, n if data is None else None, name="reference")
+    usual = given_items(
+        opened, reference, n if data is None else None, name="reference", skip_bad=bool(skip_bad)
+    )
     if data is not None and reference is None:
         usual = usual.select(spaced(len(usual), _USUAL))
-    items = None if data is None else given_items(opened, data, n)
+    items = None if data is None else given_items(opened, data, n, skip_bad=bool(skip_bad))
     shown = usual if items is None else items
     with items_bar("scoring", len(usual) + (0 if items is None else len(items)), err) as watch:
         found = scored(

@@ -14,6 +14,7 @@ from unstir.cli.options import (
     DeviceOrNone,
     Json,
     LabelColumn,
+    SkipBad,
     Threads,
     given,
     mapping,
@@ -108,9 +109,7 @@ def train(
     track: Annotated[
         str | None, typer.Option(help="Send loss and samples to tensorboard, wandb or trackio.")
     ] = None,
-    skip_bad: Annotated[
-        bool | None, typer.Option("--skip-bad", help="Pass over unreadable files among the data.")
-    ] = None,
+    skip_bad: SkipBad = None,
     as_json: Json = False,
 ) -> None:
     """Train a field for a process on data, and leave a run folder with pictures."""

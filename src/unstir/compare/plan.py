@@ -91,8 +91,7 @@ class Plan:
         ]
         words += ["--features", self.features, "--draws", self.draws, "--holdout", self.holdout]
         for name, value in self.options.items():
-            text = ",".join(value) if isinstance(value, list) else value
-            words += [f"--{name.replace('_', '-')}", text if isinstance(text, str) else json.dumps(text)]
+            words += _as_option(name.replace("_", "-"), value)
         return shlex.join(map(str, words))
 
     def config(self, process: str, device: str) -> TrainConfig:
@@ -159,7 +158,7 @@ def make_plan(
         raise InputError(f"draws={draws}: give at least 50 resamplings")
     if not evaluations or min(evaluations) < 1:
         raise InputError(f"evaluations={list(evaluations)}: give numbers of 1 or more, such as 5 10 20 40")
-    options = {key: value for key, value in options.items() if value is not None}
+    options = {key: value for key, value in options.items() if not _says_nothing(key, value)}
     # Says what is wrong with the options, too.
     budget = {"steps": steps} if minutes is None else {"minutes": minutes}
     common = {"data": data, "process": names[0], "seed": seed, "holdout": holdout}
@@ -264,6 +263,18 @@ def read_record(out: Path) -> dict[str, Any]:
 def write_record(out: Path, value: dict[str, Any]) -> None:
     """Write compare.json, whole or not at all."""
     write_text(out / _PLAN, json_text(value))
+
+
+def _as_option(name: str, value: object) -> list[str]:
+    if isinstance(value, bool):
+        return [f"--{name}" if value else f"--no-{name}"]
+    text = ",".join(value) if isinstance(value, list | tuple) else value
+    return [f"--{name}", text if isinstance(text, str) else json.dumps(text)]
+
+
+def _says_nothing(option: str, value: object) -> bool:
+    """Whether an option of training is as if it were not given."""
+    return value is None or value == "auto" or (option == "skip_bad" and not value)
 
 
 def _shown(value: object) -> str:
