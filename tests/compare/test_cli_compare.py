@@ -78,6 +78,23 @@ def test_refusals(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--seed", 0), ("--draws", 500), ("--evaluations", "2,4"), ("--features", "pixels"),
+        ("--holdout", 0.2), ("--number", 60), ("--batch", 16), ("--skip-bad",),
+    ],
+    ids=lambda option: option[0],
+)  # fmt: skip
+def test_the_plan_decides_what_is_gone_on_with(
+    moons: tuple[Bench, Comparison], option: tuple[object, ...]
+) -> None:
+    """Also where the value is that of the plan, or 0: nobody is to think that it counted."""
+    said = call("compare", "--resume", "--out", moons[0].out, *option)
+    name = str(option[0])[2:].replace("-", "_")
+    assert said.refusal == f"error: resume: the comparison's own plan decides; leave out {name}"
+
+
 def test_another_plan_in_the_folder_is_refused(moons: tuple[Bench, Comparison]) -> None:
     made, _ = moons
     status, _, err = call(*(4 if part == 3 else part for part in ASKED), "--out", made.out)

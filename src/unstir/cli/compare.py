@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unstir.cli.console import err, out, print_json, say, say_skipped
-from unstir.cli.options import Categorical, Json, LabelColumn, SkipBad, mapping, names_in
+from unstir.cli.options import Categorical, Json, LabelColumn, SkipBad, given, mapping, names_in
 from unstir.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,17 +39,20 @@ def compare(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on in --out; with the same options that happens anyway.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of everything random; 0 by default.")] = None,
     n: Annotated[
         int | None, typer.Option("-n", "--number", help="Samples of each; 1,000, or 10,000 of a table.")
     ] = None,
     evaluations: Annotated[
-        str, typer.Option(help="Numbers of evaluations at which quality is measured too.")
-    ] = "5,10,20,40",
+        str | None,
+        typer.Option(help="Numbers of evaluations at which quality is measured too; 5,10,20,40 by default."),
+    ] = None,
     features: Annotated[
         str | None, typer.Option(help="pixels (default), standard (default for tables), pca:K or logits.")
     ] = None,
-    draws: Annotated[int, typer.Option(help="Resamplings behind each interval.")] = 500,
+    draws: Annotated[
+        int | None, typer.Option(help="Resamplings behind each interval; 500 by default.")
+    ] = None,
     batch: Annotated[int | None, typer.Option(help="Items a step.")] = None,
     lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
     network: Annotated[str | None, typer.Option(help="As in train; the same for all.")] = None,
@@ -57,7 +60,7 @@ def compare(
     label_column: LabelColumn = None,
     categorical: Categorical = None,
     skip_bad: SkipBad = None,
-    holdout: Annotated[float, typer.Option(help="Share of the data held out.")] = 0.2,
+    holdout: Annotated[float | None, typer.Option(help="Share of the data held out; 0.2 by default.")] = None,
     device: Annotated[
         str, typer.Option(help="auto, cpu, cuda (all GPUs), mps, or some: cuda:0,cuda:2.")
     ] = "auto",
@@ -70,24 +73,21 @@ def compare(
     from unstir.compare import compare_processes, make_plan
     from unstir.compare.crew import find_devices
 
-    given: dict[str, Any] = {
-        "batch": batch, "lr": lr, "network": network, "threads": threads, "label_column": label_column,
-        "network_options": mapping(network_options), "categorical": names_in(categorical),
-        "skip_bad": skip_bad,
-    }  # fmt: skip
     names = [name for text in (*(processes or ()), *(more or ())) for name in text.split()]
+    asked = given(
+        minutes=minutes, steps=steps, seed=seed, draws=draws, features=features, holdout=holdout,
+        evaluations=None if evaluations is None else _numbers(evaluations),
+        batch=batch, lr=lr, network=network, threads=threads, label_column=label_column,
+        network_options=mapping(network_options), categorical=names_in(categorical), skip_bad=skip_bad,
+    )  # fmt: skip
     if resume:
         if folder is None:
             raise InputError("resume: say which comparison with --out OUT")
-        decided = {"data": data, "processes": names, "minutes": minutes, "steps": steps, "number": n, **given}
-        plan, train, heldout = _kept(folder, [name for name, value in decided.items() if value])
+        plan, train, heldout = _kept(folder, [*given(data=data, processes=names or None, number=n), *asked])
     else:
         if data is None:
             raise InputError("data: is missing; give --data digits, or the path of your own data")
-        plan, train, heldout = make_plan(
-            data, names, minutes=minutes, steps=steps, seed=seed, samples=n, draws=draws,
-            evaluations=_numbers(evaluations), features=features, holdout=holdout, **given,
-        )  # fmt: skip
+        plan, train, heldout = make_plan(data, names, samples=n, **asked)
     check_apart(folder or Path("runs") / "new", None, plan.data)
     say_skipped(train)
     devices = find_devices(device)
@@ -176,12 +176,12 @@ def _bar(processes: Sequence[str], plan: Plan) -> Iterator[Callable[[str, Report
         yield watch
 
 
-def _kept(folder: Path, given: Sequence[str]) -> tuple[Plan, Dataset, Dataset]:
+def _kept(folder: Path, asked: Sequence[str]) -> tuple[Plan, Dataset, Dataset]:
     """The plan of a comparison to go on with, and its data."""
     from unstir.compare.plan import read_again, read_plan
 
-    if given:
-        raise InputError(f"resume: the comparison's own plan decides; leave out {', '.join(given)}")
+    if asked:
+        raise InputError(f"resume: the comparison's own plan decides; leave out {', '.join(asked)}")
     plan = read_plan(folder.expanduser())
     return plan, *read_again(plan, folder)
 
