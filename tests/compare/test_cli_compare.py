@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import typer
 from tests.calling import call
 
-from unstir.compare import Comparison
+from unstir.cli import app
+from unstir.compare import Comparison, Plan
+from unstir.errors import InputError
+from unstir.train import TrainConfig
 
 from .conftest import Bench
 
@@ -82,7 +89,7 @@ def test_refusals(
     "option",
     [
         ("--seed", 0), ("--draws", 500), ("--evaluations", "2,4"), ("--features", "pixels"),
-        ("--holdout", 0.2), ("--number", 60), ("--batch", 16), ("--skip-bad",),
+        ("--holdout", 0.2), ("--number", 60), ("--batch", 16), ("--skip-bad",), ("--no-labels",),
     ],
     ids=lambda option: option[0],
 )  # fmt: skip
@@ -91,7 +98,7 @@ def test_the_plan_decides_what_is_gone_on_with(
 ) -> None:
     """Also where the value is that of the plan, or 0: nobody is to think that it counted."""
     said = call("compare", "--resume", "--out", moons[0].out, *option)
-    name = str(option[0])[2:].replace("-", "_")
+    name = str(option[0]).removeprefix("--").removeprefix("no-").replace("-", "_")
     assert said.refusal == f"error: resume: the comparison's own plan decides; leave out {name}"
 
 
@@ -100,3 +107,68 @@ def test_another_plan_in_the_folder_is_refused(moons: tuple[Bench, Comparison]) 
     status, _, err = call(*(4 if part == 3 else part for part in ASKED), "--out", made.out)
     assert status == 2
     assert "steps 3, not 4" in err.splitlines()[-1]
+
+
+# Of training: what a comparison says in its own words, and what it has no use for.
+OWN = {"process", "minutes", "steps", "seed", "holdout", "device", "data"}
+UNUSED = {"partner", "objective", "teacher", "track", "checkpoint_minutes"}
+
+GIVEN: dict[str, Any] = {
+    "batch": 7, "network": "mlp", "network_options": {"width": 8}, "labels": False, "label_column": "kind",
+    "categorical": ["code", "x"], "label_dropout": 0.25, "sketch": 0, "axes": 7, "floors": "one",
+    "augment": "flip", "optimizer": "muon", "lr": 0.25, "warmup": 0.5, "clip": 2.0, "ema": 0.125,
+    "precision": "float32", "channels_last": False, "compile": True, "noise_mean": -0.5, "noise_std": 0.75,
+    "threads": 1, "skip_bad": True,
+}  # fmt: skip
+
+
+def _options(verb: str) -> dict[str, tuple[object, ...]]:
+    found: list[Any] = typer.main.get_group(app).commands[verb].params
+    return {
+        it.opts[0]: (it.secondary_opts, it.help, it.default) for it in found if it.opts[0].startswith("-")
+    }
+
+
+def test_every_option_that_decides_a_training_is_that_of_train() -> None:
+    train, compare = _options("train"), _options("compare")
+    assert set(GIVEN) == set(TrainConfig.model_fields) - OWN - UNUSED
+    for name in GIVEN:
+        option = "--" + name.replace("_", "-")
+        assert compare[option] == train[option]
+
+
+def test_every_option_reaches_the_plan_and_stands_in_its_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = np.random.default_rng(0).integers(0, 3, (200, 4))
+    data = tmp_path / "a table.csv"
+    data.write_text("x,y,kind,code\n" + "".join(f"{a},{b},k{c},{d}\n" for a, b, c, d in rows))
+    plans: list[Plan] = []
+
+    def take(plan: Plan, *_: object, **__: object) -> None:
+        plans.append(plan)
+        raise InputError("enough")
+
+    monkeypatch.setattr("unstir.compare.compare_processes", take)
+    words: list[object] = []
+    for name, value in GIVEN.items():
+        option = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            text = ",".join(value) if isinstance(value, list) else value
+            words += [f"--{option}", json.dumps(text) if isinstance(text, dict) else text]
+    said = call("compare", "edm", "--data", data, "--steps", 3, *words)
+    assert said.err.splitlines()[-1] == "error: enough"
+    assert plans[0].options == GIVEN
+    call(*shlex.split(plans[0].command)[1:])
+    assert plans[1] == plans[0]
+
+
+def test_the_page_has_every_option() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "compare.md").read_text("utf-8")
+    told = {
+        word for row in page.splitlines() if row.startswith("| `-") for word in re.findall(r"--?[a-z-]+", row)
+    }
+    assert set(_options("compare")) <= told

@@ -13,7 +13,35 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unstir.cli.console import err, out, print_json, say, say_skipped
-from unstir.cli.options import Categorical, Json, LabelColumn, SkipBad, given, mapping, names_in
+from unstir.cli.options import (
+    Augment,
+    Axes,
+    Batch,
+    Categorical,
+    ChannelsLast,
+    Clip,
+    Compiled,
+    Ema,
+    Floors,
+    Json,
+    LabelColumn,
+    LabelDropout,
+    Labels,
+    LearningRate,
+    Network,
+    NetworkOptions,
+    NoiseMean,
+    NoiseStd,
+    Optimizer,
+    Precision,
+    Sketch,
+    SkipBad,
+    Threads,
+    Warmup,
+    given,
+    mapping,
+    names_in,
+)
 from unstir.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,18 +81,33 @@ def compare(
     draws: Annotated[
         int | None, typer.Option(help="Resamplings behind each interval; 500 by default.")
     ] = None,
-    batch: Annotated[int | None, typer.Option(help="Items a step.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
-    network: Annotated[str | None, typer.Option(help="As in train; the same for all.")] = None,
-    network_options: Annotated[str | None, typer.Option(help="The network's own, as JSON.")] = None,
+    batch: Batch = None,
+    lr: LearningRate = None,
+    network: Network = None,
+    network_options: NetworkOptions = None,
+    labels: Labels = None,
     label_column: LabelColumn = None,
     categorical: Categorical = None,
+    label_dropout: LabelDropout = None,
+    augment: Augment = None,
+    optimizer: Optimizer = None,
+    warmup: Warmup = None,
+    clip: Clip = None,
+    ema: Ema = None,
+    noise_mean: NoiseMean = None,
+    noise_std: NoiseStd = None,
+    sketch: Sketch = None,
+    axes: Axes = None,
+    floors: Floors = None,
+    precision: Precision = None,
+    channels_last: ChannelsLast = None,
+    compiled: Compiled = None,
     skip_bad: SkipBad = None,
     holdout: Annotated[float | None, typer.Option(help="Share of the data held out; 0.2 by default.")] = None,
     device: Annotated[
         str, typer.Option(help="auto, cpu, cuda (all GPUs), mps, or some: cuda:0,cuda:2.")
     ] = "auto",
-    threads: Annotated[int | None, typer.Option(help="CPU threads of each training.")] = None,
+    threads: Threads = None,
     as_json: Json = False,
 ) -> None:
     """Train several processes on the same data under one budget, and write one report of all."""
@@ -79,6 +122,9 @@ def compare(
         evaluations=None if evaluations is None else _numbers(evaluations),
         batch=batch, lr=lr, network=network, threads=threads, label_column=label_column,
         network_options=mapping(network_options), categorical=names_in(categorical), skip_bad=skip_bad,
+        labels=labels, label_dropout=label_dropout, augment=augment, optimizer=optimizer, warmup=warmup,
+        clip=clip, ema=ema, noise_mean=noise_mean, noise_std=noise_std, sketch=sketch, axes=axes,
+        floors=floors, precision=precision, channels_last=channels_last, compile=compiled,
     )  # fmt: skip
     if resume:
         if folder is None:

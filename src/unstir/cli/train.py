@@ -8,14 +8,33 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unstir.cli.options import (
+    Augment,
+    Axes,
+    Batch,
     BudgetMinutes,
     BudgetSteps,
     Categorical,
+    ChannelsLast,
+    Clip,
+    Compiled,
     DeviceOrNone,
+    Ema,
+    Floors,
     Json,
     LabelColumn,
+    LabelDropout,
+    Labels,
+    LearningRate,
+    Network,
+    NetworkOptions,
+    NoiseMean,
+    NoiseStd,
+    Optimizer,
+    Precision,
+    Sketch,
     SkipBad,
     Threads,
+    Warmup,
     given,
     mapping,
     names_in,
@@ -47,62 +66,31 @@ def train(
     config: Annotated[Path | None, typer.Option(help="YAML file of these options.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Items a step; 64 for images, else 128.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
-    optimizer: Annotated[str | None, typer.Option(help="auto, adam or muon.")] = None,
-    network: Annotated[
-        str | None, typer.Option(help="auto, mlp, patch-unet, unet, dit, unet1d or transformer; unet:small.")
-    ] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
-    augment: Annotated[
-        str | None, typer.Option(help="Transform images at random: none (default), flip, edm or edm:p=0.15.")
-    ] = None,
-    channels_last: Annotated[
-        bool | None, typer.Option(help="How convolutions lie in memory; by default what is faster.")
-    ] = None,
-    compiled: Annotated[
-        bool | None,
-        typer.Option("--compile/--no-compile", help="torch.compile the network; measured in long runs."),
-    ] = None,
-    warmup: Annotated[float | None, typer.Option(help="Share of the run over which lr rises.")] = None,
-    clip: Annotated[float | None, typer.Option(help="Largest norm of the gradient.")] = None,
-    ema: Annotated[float | None, typer.Option(help="Width of the averaged weights, a share.")] = None,
-    noise_mean: Annotated[float | None, typer.Option(help="Mean of ln(noise/signal) trained at.")] = None,
-    noise_std: Annotated[float | None, typer.Option(help="Its standard deviation.")] = None,
+    batch: Batch = None,
+    lr: LearningRate = None,
+    optimizer: Optimizer = None,
+    network: Network = None,
+    precision: Precision = None,
+    augment: Augment = None,
+    channels_last: ChannelsLast = None,
+    compiled: Compiled = None,
+    warmup: Warmup = None,
+    clip: Clip = None,
+    ema: Ema = None,
+    noise_mean: NoiseMean = None,
+    noise_std: NoiseStd = None,
     holdout: Annotated[float | None, typer.Option(help="Share of the data held out.")] = None,
     device: DeviceOrNone = None,
     threads: Threads = None,
     checkpoint_minutes: Annotated[float | None, typer.Option(help="Time between checkpoints.")] = None,
-    network_options: Annotated[
-        str | None, typer.Option(help="The network's own, as JSON: '{\"width\": 512}'.")
-    ] = None,
-    labels: Annotated[
-        bool | None,
-        typer.Option(
-            "--labels/--no-labels", help="Learn each class of the data; by default where they have labels."
-        ),
-    ] = None,
+    network_options: NetworkOptions = None,
+    labels: Labels = None,
     label_column: LabelColumn = None,
     categorical: Categorical = None,
-    label_dropout: Annotated[
-        float | None,
-        typer.Option(help="Share of labels withheld, so that all classes are learned together too."),
-    ] = None,
-    sketch: Annotated[
-        int | None,
-        typer.Option(
-            help="Gaussians in the mixture that training starts from; 0 for none, up to 64 by default."
-        ),
-    ] = None,
-    axes: Annotated[
-        int | None, typer.Option(help="Directions that each of these knows; 32, or more for large images.")
-    ] = None,
-    floors: Annotated[
-        str | None,
-        typer.Option(
-            help="What these leave: noise of one size (one), or one a frequency (modes), as for colours."
-        ),
-    ] = None,
+    label_dropout: LabelDropout = None,
+    sketch: Sketch = None,
+    axes: Axes = None,
+    floors: Floors = None,
     objective: Annotated[
         str | None, typer.Option(help="denoise (default), or consistency: for one to four evaluations.")
     ] = None,
