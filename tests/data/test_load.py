@@ -5,16 +5,20 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+import typer
 from pyarrow import parquet
 
+from unstir.cli import app
 from unstir.data import load
 from unstir.data.asked import short_name
 from unstir.data.builtin import BUILTIN
+from unstir.data.load import _READERS, READABLE
 
 Refused = Callable[..., str]
 Paint = Callable[..., Path]
@@ -88,13 +92,42 @@ def test_nothing_there(tmp_path: Path, refused: Refused) -> None:
     assert "did you mean" not in refused(load, "zzzzzz")
 
 
+@pytest.mark.parametrize(
+    ("files", "pattern", "mend"),
+    [
+        (["s-000.tar", "s-001.tar", "s-002.tar", "notes.txt"], "s-*.tar", "s-{000..002}.tar"),
+        (["s-9.tar", "s-10.tar"], "s-*.tar", "s-{9..10}.tar"),
+        (["s-9.tar", "s-010.tar"], "s-*.tar", "shard-{000..004}.tar"),  # no such range
+        (["s-0.tar", "s-2.tar"], "s-*.tar:size=8", "shard-{000..004}.tar"),  # one is not there
+        ([], "s-*.tar", "shard-{000..004}.tar"),
+        (["a.png"], "?.png", "shard-{000..004}.tar"),
+    ],
+)
+def test_patterns(files: list[str], pattern: str, mend: str, tmp_path: Path, refused: Refused) -> None:
+    for file in files:
+        (tmp_path / file).touch()
+    message = refused(load, tmp_path / pattern)
+    assert message.startswith(f"data {tmp_path / pattern}: patterns are not looked up; give the folder that ")
+    assert message.endswith(f", as {tmp_path / mend}")
+
+
+def test_the_shards_that_a_pattern_is_told_can_be_read(
+    tmp_path: Path, paint: Paint, refused: Refused
+) -> None:
+    for i in range(2):
+        with tarfile.open(tmp_path / f"s-{i:02}.tar", "w") as shard:
+            shard.add(paint(f"{i}.png"), f"{i}.png")
+    mend = refused(load, tmp_path / "s-*.tar").rpartition(" as ")[2]
+    assert len(load(mend)) == 2
+
+
 @pytest.mark.parametrize("name", ["", " ", "a\0b", "x" * 5000, "a\nb"])
 def test_names_that_no_file_has(name: str, refused: Refused) -> None:
     assert refused(load, name).startswith("data ")
 
 
 def test_what_cannot_be_read(tmp_path: Path, paint: Paint, refused: Refused) -> None:
-    readable = "a folder of images, .zip, .tar, .npz, .npy, .csv, .parquet, .arrow, .feather, .txt "
+    readable = "a folder of images, .zip, .tar, .npz, .npy, .csv, .parquet, .arrow, .feather, .txt, an idx "
     for file, words in [
         ("x.rar", "is of a kind '.rar' that cannot be read"),
         ("x.csv.gz", "is of a kind '.gz' that cannot be read"),
@@ -107,6 +140,16 @@ def test_what_cannot_be_read(tmp_path: Path, paint: Paint, refused: Refused) -> 
     assert "is a single image: give the folder it lies in" in refused(load, paint("a.PNG"))
     os.mkfifo(tmp_path / "pipe.npy")
     assert "neither a file nor a folder" in refused(load, tmp_path / "pipe.npy")
+
+
+def test_all_that_can_be_read_is_told() -> None:
+    option = next(it for it in typer.main.get_group(app).commands["train"].params if it.name == "data")
+    told: Any = option
+    words = {word.strip(",") for word in told.help.split()}
+    assert set(BUILTIN) <= words
+    endings = set(_READERS) - {".tar.gz", ".tgz"}
+    assert endings <= words
+    assert endings <= {word.strip(",") for word in READABLE.split()}
 
 
 @pytest.mark.parametrize("source", [None, 3, [[1.0]], {"x": 1}])

@@ -49,9 +49,10 @@ def train(
     data: Annotated[
         str | None,
         typer.Option(
-            help="digits, two-moons, swissroll, gaussians8, checkerboard, arithmetic, or a path: a folder of "
-            "images (of any sizes: PHOTOS:size=64), .npz, .npy, .csv, .parquet, .txt, MNIST's idx files "
-            "(.gz or not)."
+            help="digits, two-moons, swissroll, gaussians8, checkerboard, student-t, arithmetic, or a path: "
+            "a folder, .zip or .tar of images (of any sizes: PHOTOS:size=64), shards (their folder, or "
+            "'shard-{000..004}.tar'), the folder of a Hugging Face data set, .npz, .npy, .csv, .parquet, "
+            ".arrow, .feather, .txt, MNIST's idx files (.gz or not)."
         ),
     ] = None,
     partner: Annotated[

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -46,8 +47,9 @@ from unstir.data.wording import listed, reason, shown
 from unstir.errors import InputError
 
 READABLE = (
-    "a folder of images, .zip, .tar, .npz, .npy, .csv, .parquet, .arrow, .feather, .txt or an idx file "
-    "(such as train-images-idx3-ubyte.gz)"
+    "a folder of images, .zip, .tar, .npz, .npy, .csv, .parquet, .arrow, .feather, .txt, an idx file "
+    "(such as train-images-idx3-ubyte.gz), shards (a folder of them, or shard-{000..004}.tar) or the folder "
+    "of a Hugging Face data set"
 )
 
 Source = str | os.PathLike[str] | np.ndarray[Any, Any] | Tensor | Dataset
@@ -147,7 +149,7 @@ def _read(source: str | os.PathLike[str], skip_bad: bool) -> Dataset:
             return _read_shards(several, name, skip_bad, wish)
         if place in BUILTIN:
             wish.check_none(name)
-        raise _missing(name) from error
+        raise _missing(name, place) from error
     except (OSError, ValueError) as error:
         raise InputError(f"data {shown(name)} cannot be read ({reason(error)}): check the path") from error
     if stat.S_ISDIR(mode):
@@ -202,9 +204,43 @@ def _read_shards(files: list[str], name: str, skip_bad: bool, wish: Asked) -> Da
     return read_tars(paths, shown(name), name, skip_bad, wish.size)
 
 
-def _missing(name: str) -> InputError:
+def _missing(name: str, place: str) -> InputError:
+    if re.search(r"[*?]", place):
+        return _pattern(name, place)
     near = difflib.get_close_matches(name.lower(), BUILTIN, n=1)
     guess = f"did you mean {near[0]}? " if near else ""
     return InputError(
         f"data {shown(name)} is no path and no built-in set: {guess}give {listed(BUILTIN)} or a path"
     )
+
+
+def _pattern(name: str, place: str) -> InputError:
+    """The mend of `shard-*.tar`, of which a shell in quotes, or Python, makes no files."""
+    folder, last = os.path.split(place)
+    numbered = os.path.join(
+        folder, _numbered(os.path.expanduser(folder) or ".", last) or "shard-{000..004}.tar"
+    )
+    return InputError(
+        f"data {shown(name)}: patterns are not looked up; give the folder that holds the files, or shards by "
+        f"their numbers, as {shown(numbered)}"
+    )
+
+
+def _numbered(folder: str, pattern: str) -> str | None:
+    """`shard-{000..004}.tar` of `shard-*.tar` where the folder has just these; else None."""
+    if pattern.count("*") != 1 or "?" in pattern or not pattern.lower().endswith(TAR_SUFFIXES):
+        return None
+    before, after = pattern.split("*")
+    try:
+        names = os.listdir(folder)
+    except (OSError, ValueError):
+        return None
+    every = re.compile(f"{re.escape(before)}([0-9]+){re.escape(after)}")
+    numbers = sorted((found[1] for file in names if (found := every.fullmatch(file))), key=int)
+    if not numbers:
+        return None
+    first, last = int(numbers[0]), int(numbers[-1])
+    whole = last - first + 1 == len(numbers) and all(
+        number == f"{first + i:0{len(numbers[0])}}" for i, number in enumerate(numbers)
+    )
+    return f"{before}{{{numbers[0]}..{numbers[-1]}}}{after}" if whole else None
