@@ -10,7 +10,7 @@ from torch import Tensor
 
 from unstir.errors import InputError
 from unstir.measure import evaluate, feature_space, memorised
-from unstir.measure.bootstrap import Estimate, Resampling, simultaneous
+from unstir.measure.bootstrap import Estimate, Resampling, counted, simultaneous
 from unstir.measure.intervals import TailYardstick, Yardstick, copies
 from unstir.measure.tails import tails
 
@@ -50,13 +50,14 @@ def test_a_draw_is_the_figure_of_the_repeated_items() -> None:
     x, y = normal(5, 300, 2), normal(6, 300, 2) * 2
     tail = TailYardstick(y, len(x), draws=50)
     assert tail.figures(x)["tail_survival"].value == pytest.approx(tails(x, y).survival, rel=1e-9)
-    counts = tail.resampling
     i = 3
-    x, y = (z.repeat_interleave(c[i].long(), 0) for z, c in ((x, counts.samples), (y, counts.reference)))
+    x, y = (z.repeat_interleave([*counted(300, draws=50, part=part)][i], 0) for part, z in enumerate((x, y)))
     sizes = [tail.shadows.sizes(z)[:, 0] for z in (x, y)]
     from unstir.measure.tails import survival_distance
 
-    drawn = tail.figures(normal(5, 300, 2))["tail_survival"].draws[i]
+    draws = tail.figures(normal(5, 300, 2))["tail_survival"].draws
+    assert len(TailYardstick(y, 300, draws=300).figures(y)["tail_survival"].draws) == 300  # as many as asked
+    drawn = draws[i]
     assert float(drawn) == pytest.approx(survival_distance(*sizes), rel=1e-9)
 
 

@@ -14,7 +14,7 @@ once (Romano & Wolf 2005), so that comparing many models finds no winner by chan
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -54,6 +54,24 @@ class Resampling:
 
     def __len__(self) -> int:
         return len(self.samples)
+
+
+def counted(n: int, *, draws: int = DRAWS, seed: int = 0, part: int = 0) -> Iterator[Tensor]:
+    """How often each of n items counts in each draw, `(n,)` int64: one draw at a time, where sets are large.
+
+    Args:
+        n: items.
+        draws: resamplings.
+        seed: of them all.
+        part: 0 of the samples, 1 of the held-out items, which are drawn apart.
+
+    Raises:
+        InputError: fewer than 50 draws, or no items.
+    """
+    whole(draws, "draws", least=FEWEST_DRAWS)
+    generator = torch.Generator().manual_seed(2 * whole(seed, "seed", least=0) + part)
+    for _ in range(draws):
+        yield torch.randint(whole(n, "n"), (n,), generator=generator).bincount(minlength=n)
 
 
 class Interval(NamedTuple):

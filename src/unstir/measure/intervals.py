@@ -6,7 +6,7 @@ is its draw, and repeated items never meet themselves:
     energy*   2 Σ u_i v_j d_ij/nm − Σ u_i u_j d_ij/(n² − Σu²) − the same of v        mmd* likewise
 
 Precision, density, coverage and recall resample their items with the balls held fixed. Distances of sliced
-shadows, Fréchet's and the tails' are worked out anew for each draw.
+shadows, Fréchet's and the tails' (`upper.py`) are worked out anew for each draw.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from torch import Tensor
 
 from unstir.measure._arrays import rows
 from unstir.measure._tiles import distances
-from unstir.measure.bootstrap import Estimate, Resampling
+from unstir.measure.bootstrap import Estimate, Resampling, counted
 from unstir.measure.distances import energy_distance, median_bandwidth, mmd
 from unstir.measure.features import FeatureSpace
 from unstir.measure.manifold import overlap
 from unstir.measure.memorisation import nearest
 from unstir.measure.tails import Profile, Shadows, survival_shares
+from unstir.measure.upper import Upper
 
 _PROJECTIONS = 100
 _COMPONENTS = 64  # of Fréchet's distance, at most
-_TAIL_DRAWS = 200
 
 
 class Yardstick:
@@ -154,16 +154,15 @@ class TailYardstick:
     Args:
         reference: held-out rows `(m, d)`.
         n: rows of each model.
-        draws: resamplings, 200 at most: a draw costs a sort of every shadow.
+        draws: resamplings.
         seed: of them.
     """
 
     def __init__(self, reference: Tensor, n: int, *, draws: int, seed: int = 0) -> None:
         y = rows(reference, "reference", least=20)
-        self.n = n
+        self.n, self.draws, self.seed = n, draws, seed
         self.shadows, self.shares = Shadows.fit(y, seed=seed), survival_shares(min(n, len(y)))
-        self.resampling = Resampling.draw(n, len(y), draws=min(draws, _TAIL_DRAWS), seed=seed)
-        self.whole, self.drawn = self._profiles(y, self.resampling.reference)
+        self.whole, self.drawn = self._profiles(y, part=1)
 
     @property
     def index(self) -> float:
@@ -172,7 +171,7 @@ class TailYardstick:
 
     def figures(self, samples: Tensor) -> dict[str, Estimate]:
         """The fields of `Tails` by name, each with `tail_` before it."""
-        whole, drawn = self._profiles(rows(samples, "samples"), self.resampling.samples)
+        whole, drawn = self._profiles(rows(samples, "samples"), part=0)
         value = asdict(whole.against(self.whole))
         found = [asdict(ours.against(theirs)) for ours, theirs in zip(drawn, self.drawn, strict=True)]
         return {
@@ -182,10 +181,11 @@ class TailYardstick:
             for name in value
         }
 
-    def _profiles(self, values: Tensor, counts: Tensor) -> tuple[Profile, list[Profile]]:
+    def _profiles(self, values: Tensor, part: int) -> tuple[Profile, list[Profile]]:
         sizes = self.shadows.sizes(values)
-        drawn = [Profile.of(sizes.repeat_interleave(c.long(), dim=0), self.shares) for c in counts]
-        return Profile.of(sizes, self.shares), drawn
+        upper = Upper(sizes, self.shares)
+        counts = counted(len(values), draws=self.draws, seed=self.seed, part=part)
+        return Profile.of(sizes, self.shares), [upper.drawn(times) for times in counts]
 
 
 @dataclass(frozen=True)

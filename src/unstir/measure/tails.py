@@ -73,11 +73,16 @@ def hill_index(sizes: Tensor, *, share: float = SHARE) -> Tensor:
         raise InputError(f"share={share}: the tail is a share in (0, 1) of the items, such as 0.05")
     if len(sizes) < 2:
         raise InputError(f"sizes has {len(sizes)} items: give at least 2")
-    k = min(max(_FEWEST, round(share * len(sizes))), len(sizes) - 1)
+    k = hill_count(len(sizes), share)
     largest = sizes.double().topk(k + 1, dim=0).values
     if not bool((largest[-1] > 0).all()):
         raise InputError(f"share={share}: the tail holds sizes of 0 or below; give a smaller share")
     return 1 / (largest[:-1] / largest[-1]).log().mean(0)
+
+
+def hill_count(n: int, share: float = SHARE) -> int:
+    """How many of n items count as the tail."""
+    return min(max(_FEWEST, round(share * n)), n - 1)
 
 
 @dataclass(frozen=True)
