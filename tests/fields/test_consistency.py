@@ -16,11 +16,13 @@ from unstir.fields import (
     ModalField,
     NeuralField,
 )
+from unstir.fields.augmented import Augmented, telling
 from unstir.fields.consistency import Pairs, consistent, distance, pair
 from unstir.fields.learned import LearnedField
 from unstir.fields.modalsketch import SKETCHES
 from unstir.flow import trajectory
 from unstir.physics import DATA_STD, LinearProcess, parse
+from unstir.train.distill import Trajectories
 
 LINEAR = ["vp", "edm", "rectified", "poisson:D=128", "poisson:D=1", "yukawa:kappa=1"]
 DAMPED = ["heat", "blurring"]
@@ -206,6 +208,37 @@ def test_pairs_aim_at_what_lies_within_the_data(name: str, monkeypatch: pytest.M
     Pairs().loss(field.train(), items, torch.Generator().manual_seed(1), None)
     assert items.min() - 1e-6 <= aims[0].min()
     assert aims[0].max() <= items.max() + 1e-6
+
+
+class Noting(nn.Module):
+    """A network that notes what it is told of each batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = nn.Parameter(torch.ones(()))
+        self.heard: list[Tensor | None] = []
+
+    def forward(self, x: Tensor, noise: Tensor, label: Tensor | None, told: Tensor | None) -> Tensor:
+        self.heard.append(told)
+        return self.one.expand_as(x)
+
+
+def test_a_pair_of_an_augmented_item_is_told_so_at_both_ends() -> None:
+    process, network = parse("vp"), Noting()
+    assert isinstance(process, LinearProcess)
+    field, items = ConsistencyField(NeuralField(Augmented(network), process)), torch.zeros(6, 3)
+    condition = torch.arange(12.0).reshape(6, 2)
+    with telling(field, condition):
+        field.loss(items, torch.Generator().manual_seed(0))
+    assert len(network.heard) == 2
+    assert all(told is not None and torch.equal(told, condition) for told in network.heard)
+    # A teacher's trajectories are of items as they are, and more or fewer than the batch.
+    network.heard.clear()
+    field.lesson = Trajectories(NeuralField(Constant(0.0), process), process)
+    with telling(field, condition):
+        field.loss(items, torch.Generator().manual_seed(0))
+        assert network.heard == [None]
+        assert field.denoiser.network.condition is condition
 
 
 def test_distances_are_those_of_pseudo_huber() -> None:

@@ -40,18 +40,18 @@ def telling(field: nn.Module, condition: Tensor | None) -> Iterator[None]:
 
     Args:
         field: a field, within whatever wrapper.
-        condition: `(batch, width)`; None, or of width 0, where there is nothing to tell.
+        condition: `(batch, width)`; None, or of width 0, where there is nothing to tell: within the block of
+            another batch too, whose condition is told again behind it.
     """
-    found = [module for module in field.modules() if isinstance(module, Augmented)]
-    if condition is None or not condition.shape[1]:
-        found = []
-    for module in found:
-        module.condition = condition
+    found = [(module, module.condition) for module in field.modules() if isinstance(module, Augmented)]
+    told = None if condition is None or not condition.shape[1] else condition
+    for module, _ in found:
+        module.condition = told
     try:
         yield
     finally:
-        for module in found:
-            module.condition = None
+        for module, before in found:
+            module.condition = before
 
 
 def core(field: nn.Module) -> nn.Module:

@@ -38,7 +38,6 @@ import torch
 from torch import Tensor, nn
 
 from unstir.errors import InputError
-from unstir.fields.augmented import Augmented
 from unstir.fields.field import Slice
 from unstir.fields.learned import LearnedField
 from unstir.fields.neural import NeuralField
@@ -63,7 +62,10 @@ class Lesson(Protocol):
 
 
 class Pairs:
-    """Pairs of states on one path: consistency training."""
+    """Pairs of states on one path: consistency training.
+
+    Both states are of one item, so that a network that is told how it was augmented is told so of both.
+    """
 
     def loss(
         self, field: ConsistencyField, data: Tensor, generator: torch.Generator, label: Tensor | None
@@ -187,10 +189,7 @@ class ConsistencyField(LearnedField[LinearProcess]):
         return miss.square().flatten(1).mean(1)
 
     def loss(self, data: Tensor, generator: torch.Generator, label: Tensor | None = None) -> Tensor:
-        """What the lesson says; it makes its own batch, of which the network is told no augmentation."""
-        for module in self.modules():
-            if isinstance(module, Augmented):
-                module.condition = None
+        """What the lesson says of a batch."""
         return self.lesson.loss(self, data, generator, label)
 
     def leap(self, x: Tensor, t: float, s: float, label: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from unstir.errors import InputError
 from unstir.fields import Field, LearnedField
+from unstir.fields.augmented import telling
 from unstir.fields.consistency import ConsistencyField, distance
 from unstir.flow.consistency import LEVELS, clock
 from unstir.flow.multistep import Multistep
@@ -51,11 +52,15 @@ class Trajectories:
     def loss(
         self, field: ConsistencyField, data: Tensor, generator: torch.Generator, label: Tensor | None
     ) -> Tensor:
-        """The mean distance from the ends of as many examples as `data` has items."""
+        """The mean distance from the ends of as many examples as `data` has items.
+
+        They are the teacher's own, never augmented, and the network is told so.
+        """
         count = max(1, len(data) // LEVELS)
         label = None if label is None else label[:count]
         x, t, end, label = self.draw(count, data, generator, label)
-        return distance(field.error(end, x, t, label)).mean()
+        with telling(field, None):
+            return distance(field.error(end, x, t, label)).mean()
 
     @torch.no_grad()
     def draw(
