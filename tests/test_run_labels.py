@@ -240,6 +240,19 @@ def test_without_withheld_labels_nothing_is_known_of_all_together(tmp_path: Path
     assert "label_dropout=0" in refused(run.log_likelihood, classes().values[:3])
 
 
+def test_a_guide_is_not_asked_for_what_it_never_learned(
+    known: Run, plain: Run, tmp_path: Path, refused: Refused
+) -> None:
+    guide = fit(tmp_path / "guide", classes(), network=module(), label_dropout=0.0)
+    said = f"guide {guide.path}: was trained with label_dropout=0, and does not know all classes together; "
+    assert refused(known.sample, 3, label="none", guide=guide) == said + "give a label, or another guide"
+    assert (
+        refused(plain.sample, 3, guide=guide) == said + "give another guide"
+    )  # which has no classes to give
+    for options in ({}, {"label": "low"}):
+        assert torch.isfinite(known.sample(3, guide=guide, **options)).all()
+
+
 def test_the_command_line_saves_what_each_sample_is_of(learned: Run, tmp_path: Path) -> None:
     def saved(*options: object) -> dict[str, np.ndarray]:
         status, _, err = call("sample", learned.path, "-n", 6, "--out", tmp_path / "f.npz", *options)

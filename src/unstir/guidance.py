@@ -1,7 +1,7 @@
 """Guidance of a run's samples: by a class, or by a run that knows less.
 
 What is asked for is looked at before anything is drawn: whether there is a class to guide by, whether the
-field was told of all classes together, whether the other run is of the same data.
+field, and that which guides it, was told of all classes together, whether the other run is of the same data.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def guided(
             raise InputError("guidance_interval: there is no guidance; give guidance too, such as 2")
         return run.field
     if guide is not None:
-        _check_guide(run, guide)
+        _check_guide(run, guide, labels)
     elif labels is None:
         raise InputError(
             f"guidance={guidance:g}: there is no class to guide by; give label, or another run as guide"
@@ -65,7 +65,7 @@ def _level(process: Process, t: Tensor) -> Tensor:
     return process.B(t) / process.A(t)
 
 
-def _check_guide(run: Run, guide: Run) -> None:
+def _check_guide(run: Run, guide: Run, labels: Tensor | None) -> None:
     pairs = {
         "process": (guide.process.name, run.process.name),
         "shape": (guide.info.shape, run.info.shape),
@@ -79,4 +79,10 @@ def _check_guide(run: Run, guide: Run) -> None:
     if (guide.info.scaling, guide.info.kept) != (run.info.scaling, run.info.kept):
         raise InputError(
             f"guide {guide.path}: was trained on other data; give one of the same data, seed, holdout"
+        )
+    if labels is None and guide.classes and not guide.config.label_dropout:
+        told = "give a label, or another guide" if run.classes else "give another guide"
+        raise InputError(
+            f"guide {guide.path}: was trained with label_dropout=0, and does not know all classes together; "
+            f"{told}"
         )

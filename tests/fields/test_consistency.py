@@ -253,6 +253,8 @@ def test_what_it_cannot_do_is_refused() -> None:
     field.classes = 3
     with pytest.raises(InputError, match="guidance=2: is not for a distilled run"):
         GuidedField(field, 2.0)
+    with pytest.raises(InputError, match="guide: is not for a distilled run"):
+        GuidedField(field.denoiser, 2.0, weak=field)
 
     class Other(LearnedField[LinearProcess]):
         def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:

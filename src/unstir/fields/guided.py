@@ -38,7 +38,7 @@ class GuidedField:
         shape: of one item, where `strong` knows it.
 
     Raises:
-        InputError: a weight out of range, or neither classes nor a weak field.
+        InputError: a weight out of range, neither classes nor a weak field, or one of the two distilled.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class GuidedField:
     ) -> None:
         self.classes: int = getattr(strong, "classes", 0)
         check_denoises(strong, f"guidance={weight:g}")
+        check_denoises(weak, "guide")
         if not 0 <= weight <= _LARGEST:
             raise InputError(f"guidance={weight:g}: give a weight from 0 to {_LARGEST:g}; 1 changes nothing")
         if weak is None and not self.classes:
