@@ -10,47 +10,19 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.data.packing import Files, pack, picture, unpacked
 
 from unstir.data import load
 from unstir.data.archives import expand
 
 Refused = Callable[..., str]
-Files = dict[str, bytes]
 
 NAMES = ["set/eel 10/1.png", "set/cat/2.png", "set/cat/10.jpg", "set/eel 9/1.gif", "set/Dog/old/7.png"]
 KINDS = ["x.zip", "x.tar", "x.tar.gz", "x.tgz"]
 
 
-def picture(seed: int, suffix: str = ".png", size: tuple[int, int] = (6, 5)) -> bytes:
-    pixels = np.random.default_rng(seed).integers(256, size=size, dtype=np.uint8)
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, format=Image.registered_extensions()[suffix])
-    return stream.getvalue()
-
-
 def pictures() -> Files:
     return {name: picture(i, Path(name).suffix) for i, name in enumerate(NAMES)}
-
-
-def pack(path: Path, files: Files) -> Path:
-    if path.suffix == ".zip":
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, content in files.items():
-                archive.writestr(name, content)
-        return path
-    with tarfile.open(path, "w" if path.suffix == ".tar" else "w:gz") as archive:
-        for name, content in files.items():
-            item = tarfile.TarInfo(name)
-            item.size = len(content)
-            archive.addfile(item, io.BytesIO(content))
-    return path
-
-
-def unpacked(folder: Path, files: Files) -> Path:
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
-    return folder
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -64,6 +64,29 @@ def test_one_image_outside_and_there_are_no_classes(tmp_path: Path, paint: Paint
     assert read_folder(tmp_path, "f").label_names == ()
 
 
+def test_links_to_folders_are_followed_once(tmp_path: Path, paint: Paint) -> None:
+    for name in ("far/cats/1.png", "far/dogs/1.png", "far/dogs/old/2.png", "pets/eel/1.png"):
+        paint(name)
+    pets = tmp_path / "pets"
+    (pets / "cat").symlink_to(tmp_path / "far" / "cats")
+    (pets / "dog").symlink_to("../far/dogs")
+    (tmp_path / "far" / "dogs" / "back").symlink_to(pets)  # a loop
+    dataset = read_folder(pets, "f")
+    assert dataset.files == ("cat/1.png", "dog/1.png", "dog/old/2.png", "eel/1.png")
+    assert dataset.label_names == ("cat", "dog", "eel")
+    assert dataset.skipped == (f"{pets}/dog/back: leads to a folder that is read by another name",)
+    # A folder itself comes before a link to it; what lies around all is not read at all.
+    (pets / "a").symlink_to("eel")
+    (pets / "up").symlink_to("..")
+    again = read_folder(pets, "f")
+    assert again.files == dataset.files
+    assert set(again.skipped) - set(dataset.skipped) == {
+        f"{pets}/a: leads to a folder that is read by another name",
+        f"{pets}/up: leads to a folder around all of them",
+    }
+    assert load(pets / "cat").files == ("1.png",)  # given by a link itself
+
+
 @pytest.mark.parametrize("suffix", [s for s in SUFFIXES if s not in (".jpg", ".jpeg", ".webp")])
 def test_formats_without_loss(tmp_path: Path, paint: Paint, suffix: str) -> None:
     paint(f"x{suffix}", GREY)

@@ -53,6 +53,7 @@ class Album:
             of `UNREADABLE`; these functions are called from several threads.
         labels: of the images kept, from their numbers in order, or None.
         files: whether each is a file of its own, of the name that `name` gives.
+        passed: what lies beside them and is not read, each as 'place: reason'.
     """
 
     what: str
@@ -61,6 +62,7 @@ class Album:
     read: Callable[[], Iterable[tuple[int, Read]]]
     labels: Callable[[Sequence[int]], Labels | None]
     files: bool = True
+    passed: tuple[str, ...] = ()
 
 
 def read_album(album: Album, name: str, skip_bad: bool = False, size: int | None = None) -> Dataset:
@@ -91,7 +93,7 @@ def read_album(album: Album, name: str, skip_bad: bool = False, size: int | None
     labels, names = (None, ()) if found is None else found
     skipped = tuple(f"{album.what}/{shown(album.name(i))}: {why}" for i, why in sorted(canvas.bad))
     called = tuple(map(album.name, kept)) if album.files else ()
-    return Dataset(name, "image", values, labels, names, skipped=skipped, files=called)
+    return Dataset(name, "image", values, labels, names, skipped=(*album.passed, *skipped), files=called)
 
 
 def _develop(files: Iterable[tuple[int, Read]], wanted: Size | None, size: int | None) -> list[_Outcome]:

@@ -16,11 +16,12 @@ from unstir.data.arrow import SUFFIXES as TABLE_SUFFIXES
 from unstir.data.asked import asked
 from unstir.data.builtin import BUILTIN
 from unstir.data.decode import SUFFIXES as IMAGE_SUFFIXES
-from unstir.data.images import hidden
+from unstir.data.found import hidden
+from unstir.data.metadata import NAMES as METADATA
 from unstir.data.wording import shown
 from unstir.errors import InputError
 
-_READ = (*IMAGE_SUFFIXES, *TAR_SUFFIXES, *TABLE_SUFFIXES)
+_READ = (*IMAGE_SUFFIXES, *TAR_SUFFIXES, *TABLE_SUFFIXES, *METADATA)
 
 
 def check_apart(target: Path, sources: Iterable[str]) -> None:

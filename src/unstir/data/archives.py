@@ -11,17 +11,20 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from unstir.data import labels as class_labels
 from unstir.data.album import Album, read_album
 from unstir.data.dataset import Dataset
-from unstir.data.images import Found, check_found, check_size, sort_out
+from unstir.data.found import Found, Parts, check_found, hidden, in_parts, is_image, sort_out
+from unstir.data.images import check_size
 from unstir.data.labels import Labels
+from unstir.data.layout import Layout, lay_out
 from unstir.data.limits import check_expansion
+from unstir.data.metadata import is_metadata
 from unstir.data.shards import ENDINGS, class_note, find_samples
-from unstir.data.tar import Member, contents, in_parts, members
+from unstir.data.tar import Member, contents, members
 from unstir.data.wording import reason, shown
 from unstir.errors import InputError
 
@@ -65,7 +68,7 @@ def _read_zip(archive: zipfile.ZipFile, path: Path, name: str, skip_bad: bool, s
     inside.pop((), None)
     found = sort_out(inside)
     check_found(found, what)
-    items = [inside[parts] for parts in found.images]
+    items = [inside[parts] for parts in (*found.images, *filter(is_metadata, found.others))]
     locked = next((item for item in items if item.flag_bits & _ENCRYPTED), None)
     if locked is not None:
         raise InputError(
@@ -87,12 +90,21 @@ def _read_zip(archive: zipfile.ZipFile, path: Path, name: str, skip_bad: bool, s
         except zipfile.BadZipFile as error:
             raise OSError(reason(error)) from error
 
+    layout = lay_out(found.images, found.others, lambda parts: content(inside[parts]), what)
+    images = [parts for parts in found.images if layout.part.holds(parts)]
+
+    def read(parts: Parts) -> bytes:
+        if trouble := layout.trouble(parts):
+            raise ValueError(trouble)
+        return content(inside[parts])
+
     album = Album(
         what,
-        len(items),
-        lambda i: "/".join(found.images[i]),
-        lambda: ((i, partial(content, item)) for i, item in enumerate(items)),
-        lambda kept: class_labels.from_folders([found.images[i][:-1] for i in kept]),
+        len(images),
+        lambda i: "/".join(images[i]),
+        lambda: ((i, partial(read, parts)) for i, parts in enumerate(images)),
+        lambda kept: layout.labels([images[i] for i in kept]),
+        passed=layout.passed,
     )
     return read_album(album, name, skip_bad, size)
 
@@ -127,6 +139,8 @@ def read_tars(
         InputError: damaged or growing beyond reason; no images; and as `read_album`.
     """
     inside = members(paths, ENDINGS, class_note)
+    layout = _layout(inside, paths, what)
+    inside = [member for member in inside if layout.part.holds(member.parts)]
     samples = find_samples(inside)
     several = len(paths) > 1
 
@@ -137,13 +151,36 @@ def read_tars(
     if samples is not None:
         images, labels = samples.images, samples.labels
     else:
-        images = _pictures(inside, len(paths), what)
+        images = tuple(
+            member if member.trouble else replace(member, trouble=layout.trouble(member.parts))
+            for member in _pictures(inside, len(paths), what)
+        )
 
         def labels(kept: Sequence[int]) -> Labels | None:
-            return class_labels.from_folders([images[i].parts[:-1] for i in kept])
+            return layout.labels([images[i].parts for i in kept])
 
-    album = Album(what, len(images), lambda i: name_of(images[i]), lambda: contents(paths, images), labels)
+    album = Album(
+        what,
+        len(images),
+        lambda i: name_of(images[i]),
+        lambda: contents(paths, images),
+        labels,
+        passed=layout.passed,
+    )
     return read_album(album, name, skip_bad, size)
+
+
+def _layout(inside: Sequence[Member], paths: Sequence[Path], what: str) -> Layout:
+    """How images lie in archives, taken together."""
+    named = {member.parts: member for member in inside if not hidden(member.parts)}
+
+    def read(parts: Parts) -> bytes:
+        if len(paths) > 1:
+            raise ValueError("is read of a lone archive, not of several")
+        ((_, content),) = contents(paths, [named[parts]])
+        return content()
+
+    return lay_out([member.parts for member in inside if is_image(member.parts)], named, read, what)
 
 
 def _pictures(inside: Sequence[Member], archives: int, what: str) -> tuple[Member, ...]:

@@ -27,7 +27,7 @@ from unstir.data import labels as class_labels
 from unstir.data.album import Album, Read, read_album
 from unstir.data.dataset import Dataset
 from unstir.data.images import check_size
-from unstir.data.labels import MAX_CLASSES, Labels
+from unstir.data.labels import COLUMN_NAMES, MAX_CLASSES, Labels
 from unstir.data.limits import check_expansion
 from unstir.data.messages import unpacked_size
 from unstir.data.tables import from_arrow, read_parquet
@@ -36,7 +36,6 @@ from unstir.errors import InputError
 
 SUFFIXES = (".parquet", ".arrow", ".feather")
 IMAGE_NAMES = ("image", "images", "img", "jpg", "png", "picture")
-LABEL_NAMES = ("label", "labels", "class", "cls", "y")
 
 _ROWS = 32  # read at once
 
@@ -155,7 +154,7 @@ def _columns(schema: Any, beside: Features | None, what: str) -> _Columns | None
     if not chosen:
         raise InputError(f"{what} has images in columns {listed(said)}: call one of them 'image'")
     classes = [key for key in schema.names if _kind(features, key) == "ClassLabel"]
-    named = [key for key in LABEL_NAMES if key in schema.names]
+    named = [key for key in COLUMN_NAMES if key in schema.names]
     label = next(iter([key for key in named if key in classes] or classes or named), None)
     return _Columns(chosen[0], label, _class_names(features.get(label or "")))
 

@@ -32,7 +32,8 @@ class Dataset:
         columns: a table's column names; empty for others.
         categories: for each column of a table the names of its categories, whose codes 0, 1, … `values`
             holds, or None where it holds numbers; empty where all columns do. The name '' is a missing cell.
-        skipped: files passed over, each as 'path: reason'; empty unless the user asked to pass over bad ones.
+        skipped: what was passed over, each as 'place: reason': parts that are not for training, files beside
+            images that say no class, and bad ones where the user asked for it.
         files: of images that lie in files of their own, the name of each within the folder or the archive;
             empty for others.
     """
@@ -64,6 +65,10 @@ class Dataset:
     def holding(self, values: Tensor) -> Dataset:
         """Other items in the same units, with no labels and of no files."""
         return replace(self, values=values, labels=None, files=())
+
+    def passing_over(self, passed: tuple[str, ...]) -> Dataset:
+        """The same, with more at the head of `skipped`."""
+        return replace(self, skipped=(*passed, *self.skipped)) if passed else self
 
     def split(self, holdout: float, seed: int = 0) -> tuple[Dataset, Dataset]:
         """Part into (training, held-out), the same for the same length, share and seed.

@@ -11,24 +11,18 @@ Where no part is called `train` and there is only one, that one is read; else th
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from unstir.data.arrow import SUFFIXES, read_tables
 from unstir.data.dataset import Dataset
-from unstir.data.images import Parts
+from unstir.data.found import Parts
 from unstir.data.labels import path_key
+from unstir.data.splits import TRAIN, split_of_file, training_files
 from unstir.data.wording import listed, quoted, reason, shown
 from unstir.errors import InputError
 
-TRAIN = "train"
-_SPLITS = {
-    **dict.fromkeys(("train", "training"), TRAIN),
-    **dict.fromkeys(("validation", "valid", "dev", "val"), "validation"),
-    **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
-}
 _LARGEST_JSON = 2**26
 _LONGEST_NAME = 200
 
@@ -53,6 +47,7 @@ def read_saved(
     Raises:
         InputError: no such part, files missing or of an old format; and as `read_tables`.
     """
+    passed: tuple[str, ...] = ()
     if (folder / "dataset_dict.json").is_file():
         parts = _json(folder / "dataset_dict.json").get("splits")
         splits = [part for part in parts if isinstance(part, str)] if isinstance(parts, list) else []
@@ -61,6 +56,11 @@ def read_saved(
             raise InputError(
                 f"{shown(folder)} has the parts {listed(splits) or 'none'}: give the folder of one of them"
             )
+        passed = tuple(
+            f"{shown(folder / part)}: is beside {chosen}, the part that is read"
+            for part in splits
+            if part != chosen
+        )
         folder = folder / chosen
     state, what = _json(folder / "state.json"), shown(folder)
     if state.get("_indices_data_files"):
@@ -77,7 +77,7 @@ def read_saved(
     about = folder / "dataset_info.json"
     features = _json(about).get("features") if about.is_file() else None
     known = features if isinstance(features, dict) else None
-    return read_tables(paths, what, name, skip_bad, size, known, drop=drop)
+    return read_tables(paths, what, name, skip_bad, size, known, drop=drop).passing_over(passed)
 
 
 def read_tables_in(
@@ -102,22 +102,14 @@ def read_tables_in(
     Raises:
         InputError: several sets, or several parts and none `train`; and as `read_tables`.
     """
-    groups: dict[tuple[Parts, str], list[Parts]] = {}
-    for file in sorted(files, key=path_key):
-        groups.setdefault(_group(file), []).append(file)
-    what, sets = shown(folder), sorted({where for where, _ in groups})
+    what, sets = shown(folder), sorted({split_of_file(file)[0] for file in files})
     if len(sets) > 1:
         found = listed("/".join(where) or "." for where in sets)
         raise InputError(f"{what} holds tables in {found}: give the folder of one set")
-    splits = sorted({split for _, split in groups})
-    chosen = TRAIN if TRAIN in splits else splits[0] if len(splits) == 1 else None
-    if chosen is None:
-        found = listed(split or "others" for split in splits)
-        raise InputError(
-            f"{what} holds the parts {found}, and none is train: give one file, or a folder of some"
-        )
-    paths = [folder.joinpath(*file) for file in groups[sets[0], chosen]]
-    return read_tables(paths, what if len(paths) > 1 else shown(paths[0]), name, skip_bad, size, drop=drop)
+    chosen, passed = training_files(sorted(files, key=path_key), what)
+    paths = [folder.joinpath(*file) for file in chosen]
+    whole = what if len(paths) > 1 else shown(paths[0])
+    return read_tables(paths, whole, name, skip_bad, size, drop=drop).passing_over(passed)
 
 
 def is_table(file: Parts) -> bool:
@@ -128,17 +120,6 @@ def is_table(file: Parts) -> bool:
 def _plain(name: str) -> bool:
     """Whether it is the name of a file in the folder itself."""
     return Path(name).name == name and "\0" not in name and len(name) <= _LONGEST_NAME
-
-
-def _group(file: Parts) -> tuple[Parts, str]:
-    """The set that a file belongs to, by its folder, and the part of it, by its name or its folder's."""
-    where, stem = file[:-1], file[-1].lower()
-    for word in re.split(r"[-._ 0-9]+", stem.rsplit(".", 1)[0]):
-        if word in _SPLITS:
-            return where, _SPLITS[word]
-    if where and where[-1].lower() in _SPLITS:
-        return where[:-1], _SPLITS[where[-1].lower()]
-    return where, ""
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -1,40 +1,24 @@
 """Folders of images: .png, .jpg, .jpeg, .bmp, .gif, .webp, .tif and .tiff, at any depth, in natural order.
 
 Where every image lies in a sub-folder, the immediate sub-folders are the classes; a lone folder around all
-classes, as unpacking leaves it, is passed through. Hidden files, and files with other endings, are not looked
-at. What becomes of each image is said in `decode.py`, and how many become one array in `album.py`.
+classes, as unpacking leaves it, is passed through, and of `train` beside `test` the first is read
+(`layout.py`). Links are followed, to each folder once. Hidden files, and files with other endings, are not
+looked at. What becomes of each image is said in `decode.py`, and how many become one array in `album.py`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from unstir.data import labels as class_labels
 from unstir.data.album import Album, read_album
 from unstir.data.dataset import Dataset
-from unstir.data.decode import SUFFIXES
+from unstir.data.found import Found, Parts, check_found, hidden, sort_out
+from unstir.data.layout import lay_out
 from unstir.data.limits import MAX_IMAGE_BYTES, size_text
-from unstir.data.wording import counted, listed, reason, shown
+from unstir.data.wording import reason, shown
 from unstir.errors import InputError
-
-Parts = tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a folder or an archive holds, as names in parts, `('cat', '1.png')`.
-
-    Attributes:
-        images: those of images, in natural order.
-        others: those of other files.
-    """
-
-    images: tuple[Parts, ...]
-    others: tuple[Parts, ...]
 
 
 def read_folder(folder: Path, name: str, skip_bad: bool = False, size: int | None = None) -> Dataset:
@@ -51,19 +35,27 @@ def read_folder(folder: Path, name: str, skip_bad: bool = False, size: int | Non
     """
     what, found = shown(folder), find_files(folder)
     check_found(found, what)
-    files = found.images
+    layout = lay_out(found.images, found.others, lambda file: _content(folder.joinpath(*file)), what)
+    files = [file for file in found.images if layout.part.holds(file)]
+
+    def read(file: Parts) -> bytes:
+        if trouble := layout.trouble(file):
+            raise ValueError(trouble)
+        return _content(folder.joinpath(*file))
+
     album = Album(
         what,
         len(files),
         lambda i: "/".join(files[i]),
-        lambda: ((i, partial(_content, folder.joinpath(*file))) for i, file in enumerate(files)),
-        lambda kept: class_labels.from_folders([files[i][:-1] for i in kept]),
+        lambda: ((i, partial(read, file)) for i, file in enumerate(files)),
+        lambda kept: layout.labels([files[i] for i in kept]),
+        passed=(*(shown(f"{what}/{link}") for link in found.passed), *layout.passed),
     )
     return read_album(album, name, skip_bad, size)
 
 
 def find_files(folder: Path) -> Found:
-    """The files of a folder and its sub-folders.
+    """The files of a folder and its sub-folders, and of those that links in it lead to.
 
     Raises:
         InputError: a folder that cannot be listed.
@@ -74,39 +66,33 @@ def find_files(folder: Path) -> Found:
             f"{shown(error.filename)} cannot be listed ({reason(error)}): check who may read it"
         ) from error
 
-    names = list[Parts]()
-    for where, folders, files in os.walk(folder, onerror=refuse):
-        folders[:] = [item for item in folders if not hidden((item,))]
-        inner = Path(where).relative_to(folder).parts
-        names.extend((*inner, file) for file in files)
-    return sort_out(names)
+    names, passed = list[Parts](), list[str]()
+    around, read = {_identity(above) for above in folder.resolve().parents}, set[tuple[int, int]]()
+    starts = [folder]
+    try:
+        for start in starts:  # which grows as links are found; folders proper come before what links lead to
+            for where, folders, files in os.walk(start, onerror=refuse):
+                here, inner = Path(where), Path(where).relative_to(folder).parts
+                this = _identity(here)
+                if this in around or this in read:
+                    why = "around all of them" if this in around else "that is read by another name"
+                    passed.append(f"{'/'.join(inner)}: leads to a folder {why}")
+                    folders.clear()
+                    continue
+                read.add(this)
+                names.extend((*inner, file) for file in files)
+                links = [item for item in sorted(folders) if (here / item).is_symlink()]
+                starts.extend(here / link for link in links if not hidden((link,)))
+                folders[:] = sorted(item for item in folders if item not in links and not hidden((item,)))
+    except OSError as error:
+        refuse(error)
+    return sort_out(names, passed)
 
 
-def sort_out(names: Iterable[Parts]) -> Found:
-    """Images and others among names in parts, without the hidden ones."""
-    open_names = [name for name in names if not hidden(name)]
-    images = [name for name in open_names if name[-1].lower().endswith(SUFFIXES)]
-    others = [name for name in open_names if not name[-1].lower().endswith(SUFFIXES)]
-    return Found(tuple(sorted(images, key=class_labels.path_key)), tuple(sorted(others)))
-
-
-def hidden(name: Sequence[str]) -> bool:
-    """Whether a part of the name begins with a dot or is what a Mac adds to an archive."""
-    return any(part.startswith((".", "__MACOSX")) and part != ".." for part in name)
-
-
-def check_found(found: Found, what: str) -> None:
-    """Refuse a place without images.
-
-    Raises:
-        InputError: it holds none.
-    """
-    if not found.images:
-        held = "no images and no other files"
-        if found.others:
-            first = shown(found.others[0][-1])
-            held = f"no images but {counted(len(found.others), 'other file')}, such as {first}"
-        raise InputError(f"{what} holds {held}: give a place with {listed(SUFFIXES)}")
+def _identity(folder: Path) -> tuple[int, int]:
+    """What two ways to one folder have in common."""
+    found = folder.stat()
+    return found.st_dev, found.st_ino
 
 
 def _content(file: Path) -> bytes:

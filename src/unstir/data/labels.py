@@ -2,6 +2,7 @@
 
 Names are numbered in natural order, so that `2` comes before `10`. Numbers stay as they are: a file that
 holds only the classes 3 and 7 keeps 3 and 7, and samples of one class can be compared with data of all.
+A column of classes is called by one of `COLUMN_NAMES`, in that order.
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ from unstir.data.wording import counted
 from unstir.errors import InputError
 
 MAX_CLASSES = 100_000
+COLUMN_NAMES = ("label", "labels", "class", "cls", "y")
+_LONGEST = 200  # letters in a class's name
 
 Labels = tuple[Tensor, tuple[str, ...]]
+Class = int | str
 
 
 def natural_key(text: str) -> tuple[tuple[str | tuple[int, str], ...], str]:
@@ -48,6 +52,27 @@ def from_folders(folders: Sequence[tuple[str, ...]]) -> Labels | None:
     while all(len(inner) > depth + 1 for inner in folders) and len({inner[depth] for inner in folders}) == 1:
         depth += 1
     return from_names([inner[depth] for inner in folders]) if all(folders) else None
+
+
+def as_class(value: object) -> Class | None:
+    """A value in a file as a class: a number, a name that can be shown, or None for what is neither."""
+    if isinstance(value, str):
+        text = value.strip()
+        if re.fullmatch(r"-?[0-9]{1,9}", text):
+            return int(text)
+        return text if 0 < len(text) <= _LONGEST and text.isprintable() else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def from_classes(classes: Sequence[Class]) -> Labels:
+    """Labels from classes: numbers stay as they are, unless there are names among them.
+
+    Raises:
+        InputError: a number below 0 or from `MAX_CLASSES`.
+    """
+    if all(isinstance(found, int) for found in classes):
+        return from_array(np.array(classes, dtype=np.int64), len(classes), "classes of samples")
+    return from_names([str(found) for found in classes])
 
 
 def from_names(names: Sequence[str]) -> Labels:

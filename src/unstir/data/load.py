@@ -40,7 +40,9 @@ from unstir.data.images import find_files, read_folder
 from unstir.data.labels import path_key
 from unstir.data.limits import is_large
 from unstir.data.mapped import read_mapped
+from unstir.data.metadata import is_metadata
 from unstir.data.npy import read_npy, read_npz
+from unstir.data.splits import training_files
 from unstir.data.tables import read_csv
 from unstir.data.text import read_text
 from unstir.data.wording import listed, reason, shown
@@ -173,7 +175,7 @@ def _read_folder(folder: Path, name: str, skip_bad: bool, wish: Asked) -> Datase
         return read_saved(folder, name, skip_bad, wish.size, drop=wish.drop)
     found = find_files(folder)
     tars = [item for item in found.others if item[-1].lower().endswith(TAR_SUFFIXES)]
-    tables = [item for item in found.others if is_table(item)]
+    tables = [item for item in found.others if is_table(item) and not (found.images and is_metadata(item))]
     if bool(found.images) + bool(tars) + bool(tables) > 1:
         held = [files[0] for files in (found.images, tars, tables) if files]
         raise InputError(
@@ -184,8 +186,9 @@ def _read_folder(folder: Path, name: str, skip_bad: bool, wish: Asked) -> Datase
         return read_tables_in(folder, tables, name, skip_bad, wish.size, drop=wish.drop)
     wish.check_no_drop(name)
     if tars:
-        paths = [folder.joinpath(*item) for item in sorted(tars, key=path_key)]
-        return read_tars(paths, shown(folder), name, skip_bad, wish.size)
+        chosen, passed = training_files(sorted(tars, key=path_key), shown(folder))
+        paths = [folder.joinpath(*item) for item in chosen]
+        return read_tars(paths, shown(folder), name, skip_bad, wish.size).passing_over(passed)
     return read_folder(folder, name, skip_bad, wish.size)
 
 

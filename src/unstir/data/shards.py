@@ -10,24 +10,17 @@ Samples keep the order they lie in. Other members, pickles among them, are not o
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from unstir.data import labels as class_labels
 from unstir.data.decode import SUFFIXES
-from unstir.data.images import hidden
-from unstir.data.labels import Labels
+from unstir.data.found import hidden
+from unstir.data.labels import Class, Labels, as_class, from_classes
 from unstir.data.tar import Member
 
 ENDINGS = (".cls", ".json", ".txt")
 
 _KEYS = ("label", "class", "cls")
-_LONGEST = 200  # letters in a class's name
-
-Class = int | str
 
 
 @dataclass(frozen=True)
@@ -44,26 +37,22 @@ class Samples:
 
     def labels(self, kept: Sequence[int]) -> Labels | None:
         """Labels of the samples `kept`, all of which have a class."""
-        return from_classes([self.classes[i] for i in kept])
+        return from_classes([found for i in kept if (found := self.classes[i]) is not None])
 
 
 def class_note(name: str, content: bytes) -> Class | None:
     """The class that a small file beside an image gives, by the file's ending; None where it gives none."""
     try:
-        text = content.decode("utf-8-sig").strip()
-        found = _in_json(json.loads(text)) if name.lower().endswith(".json") else text
+        text = content.decode("utf-8-sig")
+        return as_class(_in_json(json.loads(text)) if name.lower().endswith(".json") else text)
     except (ValueError, RecursionError):
         return None
-    if isinstance(found, str):
-        found = int(found) if re.fullmatch(r"-?[0-9]{1,9}", found) else found
-    plain = isinstance(found, int) or (0 < len(found or "") <= _LONGEST and str(found).isprintable())
-    return found if plain else None
 
 
-def _in_json(value: object) -> Class | None:
+def _in_json(value: object) -> object:
     if isinstance(value, dict):
-        value = next((value[key] for key in _KEYS if key in value), None)
-    return value if isinstance(value, int | str) and not isinstance(value, bool) else None
+        return next((value[key] for key in _KEYS if key in value), None)
+    return value
 
 
 def find_samples(members: Sequence[Member]) -> Samples | None:
@@ -90,17 +79,6 @@ def find_samples(members: Sequence[Member]) -> Samples | None:
             ]
             return Samples(tuple(told), tuple(classes))
     return None
-
-
-def from_classes(classes: Sequence[Class | None]) -> Labels:
-    """Labels from classes, none of them None: numbers stay as they are, unless there are names among them.
-
-    Raises:
-        InputError: a number below 0 or from `MAX_CLASSES`.
-    """
-    if all(isinstance(found, int) for found in classes):
-        return class_labels.from_array(np.array(classes, dtype=np.int64), len(classes), "classes of samples")
-    return class_labels.from_names([str(found) for found in classes])
 
 
 def _captions(classes: Sequence[Class | None]) -> bool:

@@ -7,7 +7,6 @@ Nothing is unpacked to disk. Links, devices and sparse files are members with a 
 from __future__ import annotations
 
 import gzip
-import re
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +16,8 @@ from pathlib import Path
 from typing import IO
 
 from unstir.data.album import Read
-from unstir.data.images import Parts, check_size
+from unstir.data.found import Parts, in_parts
+from unstir.data.images import check_size
 from unstir.data.limits import check_expansion
 from unstir.data.wording import reason, shown
 from unstir.errors import InputError
@@ -50,11 +50,6 @@ class Member:
     size: int
     trouble: str = ""
     note: object = None
-
-
-def in_parts(name: str) -> Parts:
-    """A name in an archive as parts, without a root and without `.`."""
-    return tuple(part for part in re.split(r"[\\/]", name) if part not in ("", "."))
 
 
 def members(paths: Sequence[Path], endings: tuple[str, ...], note: Note) -> list[Member]:
