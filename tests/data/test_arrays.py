@@ -92,7 +92,14 @@ def test_labels_and_columns() -> None:
         (np.zeros((2, 3, 4, 5, 6)), "shape (2, 3, 4, 5, 6), neither"),
         (np.zeros((0, 2)), "shape (0, 2), so it is empty: give at least one"),
         (np.zeros((2, 0, 4), np.uint8), "shape (2, 0, 4), so it is empty"),
-        (np.zeros((2, 8, 8, 4), np.uint8), "shape (2, 8, 8, 4), no axis of 1 or 3 channels"),
+        (
+            np.zeros((2, 8, 8, 4), np.uint8),
+            "no axis of 1 or 3 channels: if the fourth is transparency, give array[..., :3]",
+        ),
+        (
+            np.zeros((2, 4, 8, 8), np.uint8),
+            "shape (2, 4, 8, 8), no axis of 1 or 3 channels: give (n, columns)",
+        ),
         (np.zeros((2, 3, 8, 3), np.uint8), "channels first or last: give a Dataset"),
         (np.full((2, 2, 2), 256), "pixels from 256 to 256: give pixels as uint8"),
         (np.full((2, 2, 2), -1), "pixels from -1 to -1: give"),

@@ -181,10 +181,35 @@ def test_other_names_of_columns(tmp_path: Path) -> None:
     assert torch.equal(load(path).values, TRUTH)
 
 
-def test_of_several_labels_the_one_called_so(tmp_path: Path) -> None:
-    features = FEATURES | {"coarse": {"names": ["x"], "_type": "ClassLabel"}}
-    content = table(features=features, coarse=pa.array([0] * 6))
-    check(load(write(tmp_path / "x.parquet", content.select(["coarse", "image", "label"]))))
+def test_of_several_labels_the_one_called_so_or_asked_for(tmp_path: Path, refused: Refused) -> None:
+    features = FEATURES | {"coarse": {"names": ["x", "z"], "_type": "ClassLabel"}}
+    content = table(features=features, coarse=pa.array([0, 1] * 3), size=pa.array([0.5] * 6))
+    path = write(tmp_path / "x.parquet", content.select(["coarse", "image", "label", "size"]))
+    check(load(path))
+    other = f"{path}:label=coarse"
+    assert load(path).skipped == (
+        f"{path}, column 'coarse': the classes are those of 'label'; {other} takes these",
+    )
+    for place in (
+        other,
+        f"{path}:size=6:label=coarse",
+        f"{path}:label=coarse:size=6",
+        f"{tmp_path}:label=coarse",
+    ):
+        coarse = load(place)
+        assert coarse.labels is not None
+        assert (coarse.labels.tolist(), coarse.label_names, coarse.skipped) == ([0, 1] * 3, ("x", "z"), ())
+    said = f"label=fine: is no column of {path}; give one of coarse, label"
+    assert refused(load, f"{path}:label=fine") == said
+    assert "label=size: holds neither whole numbers nor text of" in refused(load, f"{path}:label=size")
+    assert "label is asked for twice" in refused(load, f"{other}:label=label")
+    assert "label= has no name" in refused(load, f"{path}:label=")
+    saved = save_to_disk(tmp_path / "f", [content])
+    assert load(f"{saved}:label=coarse").label_names == ("x", "z")
+    numbers = write(tmp_path / "n.parquet", pa.table({"a": [1, 2], "b": [0, 1]}))
+    assert "is one of numbers; give --label-column b" in refused(load, f"{numbers}:label=b")
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    assert "label is for images in .parquet" in refused(load, f"{tmp_path / 'x.csv'}:label=b")
 
 
 def test_of_several_images_the_one_called_so(tmp_path: Path, refused: Refused) -> None:

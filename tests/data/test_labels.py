@@ -27,6 +27,15 @@ def test_numbers_stay_as_they_are(dtype: np.dtype) -> None:
     assert names == ("0", "1", "2", "3")
 
 
+@pytest.mark.parametrize("array", [[[3], [0], [3]], [3.0, 0.0, 3.0], [[3.0], [-0.0], [3.0]]])
+def test_whole_numbers_in_other_guises(array: list[object]) -> None:
+    """As Keras and MedMNIST keep them: a column of one, or floats."""
+    for dtype in (np.uint8, np.float16, np.float64):
+        numbers, names = from_array(np.array(array).astype(dtype), 3, "labels")
+        assert (numbers.tolist(), names) == ([3, 0, 3], ("0", "1", "2", "3"))
+        assert str(numbers.dtype) == "torch.int64"
+
+
 def test_text_is_named_classes() -> None:
     numbers, names = from_array(np.array(["rose", "iris", "rose"]), 3, "labels")
     assert (numbers.tolist(), names) == ([1, 0, 1], ("iris", "rose"))
@@ -40,8 +49,13 @@ def test_booleans_are_two_classes() -> None:
     ("array", "words"),
     [
         (np.array([0, 1]), "shape (2,) for 3 items"),
-        (np.eye(3, dtype=int), "shape (3, 3)"),
-        (np.array([0.5, 1, 2]), "float64: give integers from 0, or text"),
+        (np.eye(3, dtype=int), "shape (3,), of rows with one 1 their argmax(1); where"),
+        (np.zeros((1, 3), int), "shape (1, 3) for 3 items: give one label per item, shape (3,)"),
+        (np.array([0.5, 1, 2]), "hold 0.5: give integers from 0, or text; leave out what is no class"),
+        (np.array([0, np.nan, 2]), "hold nan: give integers"),
+        (np.array([0, 1, np.inf], np.float32), "hold inf: give integers"),
+        (np.array([0, 1, 1e300]), "hold 1e+300: class numbers lie from 0"),
+        (np.array([1j, 0, 1]), "complex128: give integers from 0, or text"),
         (np.array([0, -1, 2]), "hold -1"),
         (np.array([0, 1, MAX_CLASSES]), f"hold {MAX_CLASSES}"),
     ],

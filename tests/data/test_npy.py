@@ -33,7 +33,7 @@ def test_npy_of_both_versions(tmp_path: Path, version: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("write", [np.savez, np.savez_compressed])
 @pytest.mark.parametrize("key", ["samples", "images", "x", "data", "whatever"])
-@pytest.mark.parametrize("label", ["labels", "y"])
+@pytest.mark.parametrize("label", ["labels", "label", "y"])
 def test_npz_names(tmp_path: Path, write: Callable[..., None], key: str, label: str) -> None:
     path = tmp_path / "x.npz"
     write(path, **{key: IMAGES, label: np.array([4, 0])})
@@ -41,6 +41,25 @@ def test_npz_names(tmp_path: Path, write: Callable[..., None], key: str, label: 
     assert np.array_equal(dataset.values[:, 0].numpy(), IMAGES)
     assert dataset.labels is not None
     assert dataset.labels.tolist() == [4, 0]
+
+
+@pytest.mark.parametrize(
+    ("x", "y"), [("x_train", "y_train"), ("X_train", "Y_train"), ("train_images", "train_labels")]
+)
+def test_npz_of_parts(tmp_path: Path, x: str, y: str) -> None:
+    """As Keras and MedMNIST have them: for training, for testing."""
+    path, test = tmp_path / "mnist.npz", {key.replace("rain", "est"): key for key in (x, y)}
+    labels = np.array([[4], [0]], np.uint8)
+    np.savez(path, **{x: IMAGES, y: labels}, **{key: np.zeros(5) for key in test}, note=np.zeros(3))
+    dataset = read_npz(path, "m")
+    assert np.array_equal(dataset.values[:, 0].numpy(), IMAGES)
+    assert dataset.labels is not None
+    assert dataset.labels.tolist() == [4, 0]
+    assert dataset.skipped == tuple(
+        f"{path}, array '{key}': beside {x}, the part that is read" for key in test
+    )
+    np.savez(path, **{x: IMAGES})
+    assert read_npz(path, "m").labels is None
 
 
 def test_samples_come_first_and_others_are_left_alone(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def load_items(source: str, *, skip_bad: bool = False) -> Dataset:
     wish = asked(source)
     path, size = Path(wish.place).expanduser(), wish.size
     if path.suffix.lower() in SUFFIXES and path.is_file():
-        wish.check_no_drop(source)
+        wish.check_no_table(source)
         with tempfile.TemporaryDirectory() as folder:  # data are read by the folder
             shutil.copy(path, folder)
             return load(folder if size is None else f"{folder}:size={size}")

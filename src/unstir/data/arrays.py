@@ -175,7 +175,8 @@ def _channels_first(array: Array, what: str) -> Array:
             f"{what} has shape {array.shape}, channels first or last: give a Dataset with values (n, c, h, w)"
         )
     if not (first or last):
-        raise InputError(f"{what} has shape {array.shape}, no axis of 1 or 3 channels: {_SHAPES}")
+        mend = "if the fourth is transparency, give array[..., :3]" if array.shape[3] == 4 else _SHAPES
+        raise InputError(f"{what} has shape {array.shape}, no axis of 1 or 3 channels: {mend}")
     return array if first else np.moveaxis(array, 3, 1)
 
 

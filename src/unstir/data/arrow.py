@@ -6,9 +6,9 @@ and called so. `datasets` leaves in the schema's metadata which column that is, 
     {"huggingface": {"info": {"features": {"image": {"_type": "Image"},
                                            "label": {"_type": "ClassLabel", "names": [...]}}}}}
 
-Labels are the column of that type, else the one called `label`, `labels`, `class`, `cls` or `y`. A table
-without images is one of numbers and categories (`tables.py`). Nothing is unpickled, and extension types of
-other libraries are taken as what they store.
+Labels are the column of that type, else the one called `label`, `labels`, `class`, `cls` or `y`, or the one
+that is asked for. A table without images is one of numbers and categories (`tables.py`). Nothing is
+unpickled, and extension types of other libraries are taken as what they store.
 """
 
 from __future__ import annotations
@@ -51,11 +51,13 @@ class _Columns:
         image: the name of the images'.
         label: the name of the labels', or None.
         names: of the classes, empty where nothing gives them.
+        others: names of columns that hold classes too.
     """
 
     image: str
     label: str | None
     names: tuple[str, ...]
+    others: tuple[str, ...] = ()
 
 
 def read_tables(
@@ -67,6 +69,7 @@ def read_tables(
     features: Features | None = None,
     *,
     drop: bool = False,
+    label: str | None = None,
 ) -> Dataset:
     """The images, or the numbers, of the files of one table.
 
@@ -78,10 +81,11 @@ def read_tables(
         size: as in `read_album`.
         features: what a file beside them says of the columns, where their own metadata say nothing.
         drop: leave out the rows of a table of numbers that lack one.
+        label: the column whose classes are the labels of images; the usual one without.
 
     Raises:
         InputError: damaged or growing beyond reason; columns that differ; none with images and one that is no
-            number; several that may be the images; and as `read_album`.
+            number; several that may be the images; no such column of classes; and as `read_album`.
     """
     import pyarrow as pa
 
@@ -92,8 +96,13 @@ def read_tables(
                 raise InputError(
                     f"{shown(path)} has other columns than {shown(paths[0])}: give files of one table"
                 )
-        columns = _columns(schemas[0], features, what)
+        columns = _columns(schemas[0], features, what, label)
         if columns is None:
+            if label is not None:
+                raise InputError(
+                    f"label={label}: is for tables of images, and {what} is one of numbers; give "
+                    f"--label-column {label}"
+                )
             if size is not None:
                 raise InputError(
                     f"size={size}: is for images, and {what} is a table of numbers; leave it out"
@@ -115,6 +124,11 @@ def read_tables(
             lambda: _images(paths, columns, marks),
             marks.labels,
             files=False,
+            passed=tuple(
+                f"{what}, column {quoted(other)}: the classes are those of {quoted(columns.label)}; "
+                f"{what}:label={other} takes these"
+                for other in columns.others
+            ),
         )
         return read_album(album, name, skip_bad, size)
     except InputError:
@@ -136,7 +150,12 @@ def _numbers(paths: Sequence[Path], what: str, name: str, drop: bool) -> Dataset
     return from_arrow(pa.Table.from_batches(batches, schema=_schema(paths[0])), name, what, drop)
 
 
-def _columns(schema: Any, beside: Features | None, what: str) -> _Columns | None:  # noqa: ANN401
+def _columns(
+    schema: Any,  # noqa: ANN401
+    beside: Features | None,
+    what: str,
+    wanted: str | None,
+) -> _Columns | None:
     """Which columns are the images and the labels; None where there are no images."""
     features = _features(schema.metadata) or beside or {}
     pictures = [
@@ -156,7 +175,23 @@ def _columns(schema: Any, beside: Features | None, what: str) -> _Columns | None
     classes = [key for key in schema.names if _kind(features, key) == "ClassLabel"]
     named = [key for key in COLUMN_NAMES if key in schema.names]
     label = next(iter([key for key in named if key in classes] or classes or named), None)
-    return _Columns(chosen[0], label, _class_names(features.get(label or "")))
+    if wanted is not None:
+        _check_wanted(schema, wanted, what)
+        return _Columns(chosen[0], wanted, _class_names(features.get(wanted)))
+    others = tuple(key for key in classes if key != label)
+    return _Columns(chosen[0], label, _class_names(features.get(label or "")), others)
+
+
+def _check_wanted(schema: Any, label: str, what: str) -> None:  # noqa: ANN401
+    from pyarrow import types
+
+    fit = (types.is_integer, types.is_boolean, types.is_string, types.is_large_string, types.is_dictionary)
+    held = [field.name for field in schema if any(fits(field.type) for fits in fit)]
+    if label not in held:
+        why = "holds neither whole numbers nor text" if label in schema.names else "is no column"
+        raise InputError(
+            f"label={label}: {why} of {what}; give one of {listed(held) or 'none, there is none'}"
+        )
 
 
 def _features(metadata: Mapping[bytes, bytes] | None) -> Features:

@@ -33,7 +33,13 @@ def is_saved(folder: Path) -> bool:
 
 
 def read_saved(
-    folder: Path, name: str, skip_bad: bool = False, size: int | None = None, *, drop: bool = False
+    folder: Path,
+    name: str,
+    skip_bad: bool = False,
+    size: int | None = None,
+    *,
+    drop: bool = False,
+    label: str | None = None,
 ) -> Dataset:
     """The data set in a folder that `save_to_disk` wrote; of several parts, `train`.
 
@@ -43,6 +49,7 @@ def read_saved(
         skip_bad: as in `read_tables`.
         size: as in `read_tables`.
         drop: as in `read_tables`.
+        label: as in `read_tables`.
 
     Raises:
         InputError: no such part, files missing or of an old format; and as `read_tables`.
@@ -77,7 +84,7 @@ def read_saved(
     about = folder / "dataset_info.json"
     features = _json(about).get("features") if about.is_file() else None
     known = features if isinstance(features, dict) else None
-    return read_tables(paths, what, name, skip_bad, size, known, drop=drop).passing_over(passed)
+    return read_tables(paths, what, name, skip_bad, size, known, drop=drop, label=label).passing_over(passed)
 
 
 def read_tables_in(
@@ -88,6 +95,7 @@ def read_tables_in(
     size: int | None = None,
     *,
     drop: bool = False,
+    label: str | None = None,
 ) -> Dataset:
     """The part `train` among files of tables in a folder, or the only part.
 
@@ -98,6 +106,7 @@ def read_tables_in(
         skip_bad: as in `read_tables`.
         size: as in `read_tables`.
         drop: as in `read_tables`.
+        label: as in `read_tables`.
 
     Raises:
         InputError: several sets, or several parts and none `train`; and as `read_tables`.
@@ -109,7 +118,7 @@ def read_tables_in(
     chosen, passed = training_files(sorted(files, key=path_key), what)
     paths = [folder.joinpath(*file) for file in chosen]
     whole = what if len(paths) > 1 else shown(paths[0])
-    return read_tables(paths, whole, name, skip_bad, size, drop=drop).passing_over(passed)
+    return read_tables(paths, whole, name, skip_bad, size, drop=drop, label=label).passing_over(passed)
 
 
 def is_table(file: Parts) -> bool:

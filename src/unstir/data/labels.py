@@ -86,25 +86,35 @@ def from_array(array: np.ndarray[Any, Any], n: int, what: str) -> Labels:
     """Labels of `n` items from an array of integers or of text.
 
     Args:
-        array: `(n,)`; integers or booleans are class numbers, text is named classes.
+        array: `(n,)` or, as Keras and MedMNIST have them, `(n, 1)`; whole numbers of any type or booleans are
+            class numbers, text is named classes.
         n: how many items there are.
         what: where the array comes from, for messages.
 
     Raises:
         InputError: another shape, length or type, or a class number below 0 or from `MAX_CLASSES`.
     """
+    if array.shape == (n, 1):
+        array = array[:, 0]
     if array.shape != (n,):
+        many = array.ndim == 2 and len(array) == n
+        rows = ", of rows with one 1 their argmax(1); where an item has several classes leave the array out"
         raise InputError(
             f"{what} have shape {array.shape} for {counted(n, 'item')}: give one label per item, shape ({n},)"
+            f"{rows if many else ''}"
         )
     if array.dtype.kind == "U":
         return from_names([str(name) for name in array])
-    if array.dtype.kind not in "biu":
+    if array.dtype.kind not in "biuf":
         raise InputError(f"{what} have dtype {array.dtype}: give integers from 0, or text")
+    if array.dtype.kind == "f" and (broken := ~np.isfinite(array) | (array != np.floor(array))).any():
+        raise InputError(
+            f"{what} hold {array[broken][0]:g}: give integers from 0, or text; leave out what is no class"
+        )
     low, high = int(array.min()), int(array.max())
     if low < 0 or high >= MAX_CLASSES:
-        wrong = low if low < 0 else high
+        wrong = array.min() if low < 0 else array.max()
         raise InputError(
-            f"{what} hold {wrong}: class numbers lie from 0 to {MAX_CLASSES - 1}, number them anew"
+            f"{what} hold {wrong!s}: class numbers lie from 0 to {MAX_CLASSES - 1}, number them anew"
         )
     return torch.from_numpy(array.astype(np.int64)), tuple(str(i) for i in range(high + 1))

@@ -10,7 +10,8 @@ folder of images           `images.py`
 idx, plain or .gz          `idx.py`
 
 `photos:size=64`, of any place with images, crops and scales each to 64 x 64 pixels; of any table
-`people.csv:missing=drop` leaves out the rows that lack a number (`asked.py`).
+`people.csv:missing=drop` leaves out the rows that lack a number; of a table of images `x.parquet:label=fine`
+takes that column's classes (`asked.py`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import os
 import re
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,22 +76,22 @@ def _npy(path: Path, name: str) -> Dataset:
 
 
 def _csv(path: Path, name: str, skip_bad: bool, wish: Asked) -> Dataset:
-    Asked(wish.place, wish.size).check_none(name)
+    replace(wish, drop=False).check_none(name)
     return read_csv(path, name, wish.drop)
 
 
 def _zip(path: Path, name: str, skip_bad: bool, wish: Asked) -> Dataset:
-    wish.check_no_drop(name)
+    wish.check_no_table(name)
     return read_zip(path, name, skip_bad, wish.size)
 
 
 def _tar(path: Path, name: str, skip_bad: bool, wish: Asked) -> Dataset:
-    wish.check_no_drop(name)
+    wish.check_no_table(name)
     return read_tars([path], shown(path), name, skip_bad, wish.size)
 
 
 def _table(path: Path, name: str, skip_bad: bool, wish: Asked) -> Dataset:
-    return read_tables([path], shown(path), name, skip_bad, wish.size, drop=wish.drop)
+    return read_tables([path], shown(path), name, skip_bad, wish.size, drop=wish.drop, label=wish.label)
 
 
 _READERS: dict[str, _Reader] = {
@@ -111,7 +113,7 @@ def load(source: Source, *, skip_bad: bool = False) -> Dataset:
             as it is. Arrays and tensors are copied; shape and dtype tell images from tables (`arrays.py`).
             Behind a path of images, `:size=64` has each cropped at its centre to a square, and scaled;
             behind one of a table, `:missing=drop` leaves out the rows that lack a number and says so in
-            `Dataset.skipped`.
+            `Dataset.skipped`; behind one of a table of images, `:label=NAME` takes that column's classes.
         skip_bad: in a folder, an archive or a table of images, pass over those that cannot be read and name
             them in `Dataset.skipped`.
 
@@ -172,7 +174,7 @@ def _read(source: str | os.PathLike[str], skip_bad: bool) -> Dataset:
 def _read_folder(folder: Path, name: str, skip_bad: bool, wish: Asked) -> Dataset:
     """A folder is of images, of shards or of tables; one that holds several of these is refused."""
     if is_saved(folder):
-        return read_saved(folder, name, skip_bad, wish.size, drop=wish.drop)
+        return read_saved(folder, name, skip_bad, wish.size, drop=wish.drop, label=wish.label)
     found = find_files(folder)
     tars = [item for item in found.others if item[-1].lower().endswith(TAR_SUFFIXES)]
     tables = [item for item in found.others if is_table(item) and not (found.images and is_metadata(item))]
@@ -183,8 +185,8 @@ def _read_folder(folder: Path, name: str, skip_bad: bool, wish: Asked) -> Datase
             "give the folder, or the file, of one of them"
         )
     if tables:
-        return read_tables_in(folder, tables, name, skip_bad, wish.size, drop=wish.drop)
-    wish.check_no_drop(name)
+        return read_tables_in(folder, tables, name, skip_bad, wish.size, drop=wish.drop, label=wish.label)
+    wish.check_no_table(name)
     if tars:
         chosen, passed = training_files(sorted(tars, key=path_key), shown(folder))
         paths = [folder.joinpath(*item) for item in chosen]
@@ -193,7 +195,7 @@ def _read_folder(folder: Path, name: str, skip_bad: bool, wish: Asked) -> Datase
 
 
 def _read_shards(files: list[str], name: str, skip_bad: bool, wish: Asked) -> Dataset:
-    wish.check_no_drop(name)
+    wish.check_no_table(name)
     paths = [Path(file) for file in files]
     missing = [path for path in paths if not path.is_file()]
     if missing:

@@ -1,9 +1,10 @@
 """NumPy's files: .npy holds one array, .npz is a zip of them.
 
-In an .npz the data are the array `samples`, `images`, `signals`, `x` or `data`, else the only one there is;
-the labels are the array `labels` or `y`, if present; and `kind`, one text, may say what the data are: an
-`image`, `table` or `signal`. Nothing is ever unpickled: the header is parsed here and checked against the
-bytes that follow, and only then is memory taken.
+In an .npz the data are the array `samples`, `images`, `signals`, `x` or `data`, else that of these for
+training (`x_train` as Keras has it, `train_images` as MedMNIST), else the only one there is; the labels are
+the array `labels`, `label` or `y`, if present (`y_train`, `train_labels`); and `kind`, one text, may say what
+the data are: an `image`, `table` or `signal`. Nothing is ever unpickled: the header is parsed here and
+checked against the bytes that follow, and only then is memory taken.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import tokenize
 import warnings
 import zipfile
 import zlib
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -23,11 +26,12 @@ from unstir.data.arrays import Array, from_array
 from unstir.data.categories import CATEGORIES, COLUMNS, from_arrays
 from unstir.data.dataset import Dataset
 from unstir.data.limits import check_expansion, check_memory, size_text
+from unstir.data.splits import TRAIN, split_of
 from unstir.data.wording import listed, quoted, reason, shown
 from unstir.errors import InputError
 
 DATA_NAMES = ("samples", "images", "signals", "x", "data")
-LABEL_NAMES = ("labels", "y")
+LABEL_NAMES = ("labels", "label", "y")
 KIND_NAME = "kind"
 _LARGEST_HEADER = 2**16
 _MOST_AXES = 32
@@ -88,9 +92,9 @@ def read_npz(path: Path, name: str) -> Dataset:
     try:
         with zipfile.ZipFile(path) as archive:
             members = {item.filename.removesuffix(".npy"): item for item in archive.infolist()}
-            data = _choose(members, what)
-            array = _member(archive, members[data], path, data)
-            label = next((key for key in LABEL_NAMES if key in members), None)
+            chosen = _choose(members, what)
+            array = _member(archive, members[chosen.data], path, chosen.data)
+            label = chosen.label
             labels = None if label is None else _member(archive, members[label], path, label)
             kind = _member(archive, members[KIND_NAME], path, KIND_NAME) if KIND_NAME in members else None
             mixed = [key for key in members if key.startswith(CATEGORIES)]
@@ -106,12 +110,15 @@ def read_npz(path: Path, name: str) -> Dataset:
     dataset = from_array(
         array,
         name,
-        what=f"{what}, array {quoted(data)}",
+        what=f"{what}, array {quoted(chosen.data)}",
         labels=labels,
         labels_what=f"{what}, array {quoted(label)},",
         kind=None if kind is None else _text(kind, what),
     )
-    return from_arrays(dataset, names, what)
+    passed = tuple(
+        f"{what}, array {quoted(key)}: beside {chosen.data}, the part that is read" for key in chosen.passed
+    )
+    return from_arrays(dataset, names, what).passing_over(passed)
 
 
 def _text(array: Array, what: str) -> str:
@@ -120,15 +127,46 @@ def _text(array: Array, what: str) -> str:
     return str(array)
 
 
-def _choose(members: dict[str, zipfile.ZipInfo], what: str) -> str:
+@dataclass(frozen=True)
+class _Chosen:
+    """Names of arrays.
+
+    Attributes:
+        data: of the data.
+        label: of their labels, or None.
+        passed: of those of other parts, for testing.
+    """
+
+    data: str
+    label: str | None
+    passed: tuple[str, ...] = ()
+
+
+def _choose(members: Collection[str], what: str) -> _Chosen:
+    label = next((key for key in LABEL_NAMES if key in members), None)
     for key in DATA_NAMES:
         if key in members:
-            return key
+            return _Chosen(key, label)
+    parts = {key: _in_part(key) for key in members}
+    data = [key for key, (name, split) in parts.items() if split == TRAIN and name in DATA_NAMES]
+    if len(data) == 1:
+        own = [key for key, (name, split) in parts.items() if split == TRAIN and name in LABEL_NAMES]
+        left = [key for key, (_, split) in parts.items() if split not in (TRAIN, None)]
+        return _Chosen(data[0], own[0] if len(own) == 1 else None, tuple(left))
     others = [key for key in members if key not in (*LABEL_NAMES, KIND_NAME)]
     if len(others) != 1:
         held = listed(quoted(key) for key in list(members)[:8]) or "nothing"
         raise InputError(f"{what} holds {held}: name the array of data one of {listed(DATA_NAMES)}")
-    return others[0]
+    return _Chosen(others[0], label)
+
+
+def _in_part(key: str) -> tuple[str, str | None]:
+    """What an array is, and of which part: `x` and `train` of `x_train` and of `train_x`."""
+    first, _, last = key.partition("_")
+    for name, part in ((first, last), (last, first)):
+        if part and split_of(part):
+            return name.lower(), split_of(part)
+    return key, None
 
 
 def _member(archive: zipfile.ZipFile, item: zipfile.ZipInfo, path: Path, key: str) -> Array:
