@@ -262,8 +262,7 @@ class Run:
         data, _ = read_data(self.config)
         if digest(data, labelled=bool(self.classes)) != self.info.sha256:
             raise InputError(f"data {self.config.data}: have changed since run {self.path} was trained")
-        parts = parted(data, self.config.holdout, self.config.seed)
-        return parts.train, parts.heldout
+        return parted(data, self.config.holdout, self.config.seed).sets
 
     def seen(self, data: Dataset) -> Dataset:
         """Data as the field can give them: what its samples are fairly compared with."""

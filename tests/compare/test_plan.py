@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unstir.compare.plan import Plan, keep_plan, make_plan, read_plan
+from unstir.compare.plan import (
+    Plan,
+    keep_plan,
+    make_plan,
+    read_again,
+    read_plan,
+    read_record,
+    write_record,
+)
 from unstir.errors import InputError
 
 from .conftest import bench
@@ -76,6 +84,24 @@ def test_data_that_have_changed_are_noticed(tmp_path: Path) -> None:
     np.save(path, values + 1)
     with pytest.raises(InputError, match="data that have changed"):
         keep_plan(bench(out, path).plan, out)
+
+
+def test_labels_that_have_changed_are_noticed_where_the_plan_knows_them(tmp_path: Path) -> None:
+    path, out = tmp_path / "data.npz", tmp_path / "out"
+    values = np.random.default_rng(0).normal(size=(200, 2)).astype(np.float32)
+    np.savez(path, x=values, y=np.arange(200) % 2)
+    plan = bench(out, path).plan
+    keep_plan(plan, out)
+    np.savez(path, x=values, y=np.arange(200) % 3)
+    with pytest.raises(InputError, match="data that have changed"):
+        keep_plan(bench(out, path).plan, out)
+    with pytest.raises(InputError, match="have changed since"):
+        read_again(plan, out)
+    record = read_record(out)
+    del record["plan"]["labels"]  # as plans of old are
+    write_record(out, record)
+    keep_plan(bench(out, path).plan, out)
+    read_again(read_plan(out), out)
 
 
 def test_a_folder_of_other_things_is_left_alone(tmp_path: Path) -> None:

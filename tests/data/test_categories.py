@@ -35,6 +35,22 @@ def test_what_cannot_become_categories(refused: Refused) -> None:
     assert "200 different texts in 200 rows" in refused(with_categories, many, ["id"])
 
 
+def test_nothing_is_copied_where_nothing_is_to_do(monkeypatch: pytest.MonkeyPatch, refused: Refused) -> None:
+    assert with_categories(DATA, ()) is DATA
+    assert with_categories(DATA, ["colour"]) is DATA
+    assert recoded(DATA, ("c", "l", "s"), DATA.categories).values is VALUES
+    monkeypatch.setattr("unstir.data.categories.is_large", lambda _: True)
+    for place, column in enumerate(("colour", "legs")):
+        found = with_labels(DATA, column).values
+        assert torch.equal(found, VALUES[:, [i for i in range(3) if i != place]])
+        assert (found.untyped_storage().data_ptr() == VALUES.untyped_storage().data_ptr()) == (place == 0)
+    monkeypatch.setattr("unstir.data.limits.physical_memory", lambda: 40)
+    assert "data t with columns that are coded anew needs 48 bytes" in refused(
+        with_categories, DATA, ["legs"]
+    )
+    assert "without the column 'legs' needs 48 bytes" in refused(with_labels, DATA, "legs")
+
+
 def test_a_column_becomes_the_labels(refused: Refused) -> None:
     found = with_labels(DATA, "colour")
     assert found.labels is not None

@@ -69,6 +69,15 @@ def test_model_units_of_categories() -> None:
     assert torch.equal(model_units(coder, values), coder.to_model(values))
 
 
+def test_model_units_that_do_not_fit_are_refused(monkeypatch: pytest.MonkeyPatch, refused: Refused) -> None:
+    small_machine(monkeypatch)
+    dataset = images(40)
+    coder = Scaling.fit(dataset)
+    assert "40 items in model units needs 42.2 KiB, more than the 39.1 KiB of memory here" in refused(
+        model_units, coder, dataset.values
+    )
+
+
 @pytest.mark.parametrize("holdout", [0.0, 0.2])
 def test_a_set_in_memory_is_parted_as_ever(holdout: float) -> None:
     dataset = images()

@@ -36,6 +36,7 @@ def baseline(
     from unstir.cli.given import check_apart
     from unstir.data import Columns, check_target, measurable, save_samples
     from unstir.data import load as load_data
+    from unstir.data.items import parted
     from unstir.measure.baselines import compare_baselines, law_names
 
     names = law_names(model)
@@ -43,7 +44,7 @@ def baseline(
         raise InputError("holdout=0: nothing is held out to compare with; give a share such as 0.2")
     given = load_data(data, skip_bad=bool(skip_bad))
     say_skipped(given)
-    train, heldout = given.split(holdout, seed)
+    train, heldout = parted(given, holdout, seed).sets
     mixed = Columns.fit(train) if train.categories else None
     targets = {} if target is None else {name: _target(target, name, len(names)) for name in names}
     for path in targets.values():

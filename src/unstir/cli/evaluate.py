@@ -143,6 +143,7 @@ def _reference(
     """The (training, held-out) data that samples are compared with."""
     from unstir.data import load as load_data
     from unstir.data import recoded
+    from unstir.data.items import parted
     from unstir.train.source import as_read
 
     if data is not None:
@@ -150,7 +151,7 @@ def _reference(
         say_skipped(given)
         if run is not None:
             given = recoded(as_read(given, run.config), run.info.columns, run.info.categories)
-        train, heldout = given.split(holdout, run.config.seed if run else 0)
+        train, heldout = parted(given, holdout, run.config.seed if run else 0).sets
     elif run is not None:
         train, heldout = run.data()
     else:

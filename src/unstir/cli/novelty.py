@@ -61,6 +61,7 @@ def _parts(
 ) -> tuple[Dataset, Dataset]:
     """The (training, held-out) images: a run's as it saw them, wherever they come from."""
     from unstir.data import load
+    from unstir.data.items import parted
     from unstir.train.source import as_read
 
     if data is None:
@@ -70,7 +71,7 @@ def _parts(
     given = load(data, skip_bad=skip_bad)
     say_skipped(given)
     if run is not None:
-        return as_read(given, run.config).split(run.config.holdout or holdout, run.config.seed)
+        return parted(as_read(given, run.config), run.config.holdout or holdout, run.config.seed).sets
     if holdout == 0:
         raise InputError("holdout=0: nothing is held out to compare with; give a share such as 0.2")
-    return given.split(holdout, seed)
+    return parted(given, holdout, seed).sets

@@ -19,10 +19,11 @@ from typing import Any
 
 from unstir import physics
 from unstir.data import Dataset
+from unstir.data.items import parted
 from unstir.data.whole import is_scratch
 from unstir.errors import InputError
 from unstir.train.config import TrainConfig, make_config
-from unstir.train.folder import data_name, digest
+from unstir.train.folder import data_name, digest, label_digest
 from unstir.train.source import read_data
 from unstir.train.storage import json_text, write_text
 
@@ -52,6 +53,7 @@ class Plan:
         draws: resamplings behind each interval.
         holdout: share of the data held out.
         options: any other field of `TrainConfig`, the same for all processes.
+        labels: SHA-256 of the classes, empty without any; None in a plan of old, which does not say.
         version: of this file.
     """
 
@@ -67,6 +69,7 @@ class Plan:
     draws: int
     holdout: float
     options: dict[str, Any]
+    labels: str | None = None
     version: int = _VERSION
 
     @property
@@ -167,7 +170,7 @@ def make_plan(
         raise InputError(f"data {found.name}: are text, whose figures are others; compare images or tables")
     if holdout == 0:
         raise InputError("holdout=0: nothing is held out to compare with; give a share such as 0.2")
-    train, heldout = found.split(holdout, seed)
+    train, heldout = parted(found, holdout, seed).sets
     if min(len(train), len(heldout)) < FEWEST:
         raise InputError(
             f"data {found.name}: {len(train)} items to train on and {len(heldout)} held out are too few to "
@@ -188,6 +191,7 @@ def make_plan(
         draws=draws,
         holdout=holdout,
         options=options,
+        labels=label_digest(found),
     )
     return plan, train, heldout
 
@@ -199,9 +203,9 @@ def read_again(plan: Plan, out: Path) -> tuple[Dataset, Dataset]:
         InputError: they cannot be read any more, or have changed.
     """
     found, _ = read_data(plan.config(plan.processes[0], "cpu"))
-    if digest(found) != plan.sha256:
+    if digest(found) != plan.sha256 or plan.labels not in (None, label_digest(found)):
         raise InputError(f"data {plan.data}: have changed since {out} was begun; choose another folder")
-    return found.split(plan.holdout, plan.seed)
+    return parted(found, plan.holdout, plan.seed).sets
 
 
 def keep_plan(plan: Plan, out: Path) -> None:
@@ -218,10 +222,10 @@ def keep_plan(plan: Plan, out: Path) -> None:
         return
     there, given = (json.loads(json_text(asdict(one))) for one in (read_plan(out), plan))
     for key, value in given.items():
-        if there.get(key) != value:
+        if there.get(key) != value and not (key == "labels" and there.get(key) is None):
             what = (
                 "data that have changed"
-                if key == "sha256"
+                if key in ("sha256", "labels")
                 else f"{key} {_shown(there.get(key))}, not {_shown(value)}"
             )
             raise InputError(

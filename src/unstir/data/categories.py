@@ -19,6 +19,7 @@ import torch
 from unstir.data.arrays import Array
 from unstir.data.dataset import Dataset
 from unstir.data.labels import MAX_CLASSES, natural_key
+from unstir.data.limits import check_memory, is_large
 from unstir.data.wording import counted, listed, quoted
 from unstir.errors import InputError
 
@@ -113,16 +114,20 @@ def from_arrays(dataset: Dataset, arrays: Mapping[str, Array], what: str) -> Dat
 def with_categories(dataset: Dataset, columns: Sequence[str]) -> Dataset:
     """A table in which the named columns of whole numbers are categories, '1' for 1.
 
-    Columns of text are categories already, and stay as they are.
+    Columns of text are categories already, and stay as they are: where all are, the data set comes back as it
+    is, and what lies on disk stays there.
 
     Raises:
-        InputError: a name that is no column's, or a column with numbers that are not whole.
+        InputError: a name that is no column's, a column with numbers that are not whole, or a table with
+            columns to code that does not fit into memory.
     """
-    values, found = dataset.values.clone(), list(dataset.categories or (None,) * len(dataset.columns))
-    for name in columns:
-        j = _index(dataset, name, "categorical")
-        if found[j] is not None:
-            continue
+    found = list(dataset.categories or (None,) * len(dataset.columns))
+    places = [(name, _index(dataset, name, "categorical")) for name in dict.fromkeys(columns)]
+    places = [(name, j) for name, j in places if found[j] is None]
+    if not places:
+        return dataset
+    values = _own(dataset)
+    for name, j in places:
         numbers = values[:, j].double()
         if bool((numbers != numbers.round()).any()):
             wrong = float(numbers[numbers != numbers.round()][0])
@@ -159,7 +164,7 @@ def with_labels(dataset: Dataset, column: str) -> Dataset:
     kept = [i for i in range(len(dataset.columns)) if i != j]
     return replace(
         dataset,
-        values=dataset.values[:, kept],
+        values=_without(dataset, j),
         labels=numbers.long(),
         label_names=names,
         columns=tuple(dataset.columns[i] for i in kept),
@@ -206,9 +211,10 @@ def recoded(dataset: Dataset, columns: Sequence[str], categories: Sequence[Names
             f"data {dataset.name}: has {counted(len(dataset.columns), 'column')}, and {len(columns)} are "
             f"wanted: give {listed(columns)}"
         )
-    values = dataset.values.clone()
     ours: Sequence[Names] = dataset.categories or (None,) * len(columns)
-    for j, (mine, names) in enumerate(zip(ours, categories or (None,) * len(columns), strict=True)):
+    theirs = categories or (None,) * len(columns)
+    values = dataset.values if tuple(ours) == tuple(theirs) else _own(dataset)
+    for j, (mine, names) in enumerate(zip(ours, theirs, strict=True)):
         if mine == names:
             continue
         place = f"data {dataset.name}: column {quoted(dataset.columns[j])}"
@@ -227,6 +233,21 @@ def recoded(dataset: Dataset, columns: Sequence[str], categories: Sequence[Names
             )
         values[:, j] = torch.tensor([rank.get(text, 0) for text in given]).float()[codes]
     return replace(dataset, values=values, columns=tuple(columns), categories=tuple(categories))
+
+
+def _own(dataset: Dataset) -> torch.Tensor:
+    """A copy of the values, to be written to."""
+    check_memory(f"data {dataset.name} with columns that are coded anew", dataset.values.nbytes)
+    return dataset.values.clone()
+
+
+def _without(dataset: Dataset, j: int) -> torch.Tensor:
+    """The values without column j; of a large table a view, where the column is its first or last."""
+    values, last = dataset.values, len(dataset.columns) - 1
+    if is_large(values.nbytes) and j in (0, last):
+        return values[:, 1:] if j == 0 else values[:, :last]
+    check_memory(f"data {dataset.name} without the column {quoted(dataset.columns[j])}", values.nbytes)
+    return values[:, [i for i in range(last + 1) if i != j]]
 
 
 def _texts(numbers: torch.Tensor) -> tuple[list[str], torch.Tensor]:

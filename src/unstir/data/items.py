@@ -18,7 +18,7 @@ from torch import Tensor
 
 from unstir.data.coder import Coder
 from unstir.data.dataset import Dataset
-from unstir.data.limits import is_large
+from unstir.data.limits import check_memory, is_large
 from unstir.moving import sent
 
 _PART = 4096  # items made at once
@@ -109,6 +109,11 @@ class Parts:
     rows: Tensor | None = None
 
     @property
+    def sets(self) -> tuple[Dataset, Dataset]:
+        """(training, held-out), as `Dataset.split` gives them; of a large set a sample of each."""
+        return self.train, self.heldout
+
+    @property
     def labels(self) -> Tensor | None:
         """Of all that is trained on, int64 `(count,)`, or None."""
         if self.rows is None or self.data.labels is None:
@@ -151,6 +156,7 @@ def spaced(n: int, most: int) -> Tensor:
 def model_units(coder: Coder, values: Tensor) -> Tensor:
     """All items in model units, a part at a time: a coder works in float64, eight times what bytes take."""
     first = coder.to_model(values[:1])
+    check_memory(f"{len(values):,} items in model units", len(values) * first.nbytes)
     items = torch.empty((len(values), *first.shape[1:]), dtype=first.dtype)
     for part, given in zip(torch.split(items, _PART), torch.split(values, _PART), strict=True):
         part.copy_(coder.to_model(given))

@@ -291,10 +291,22 @@ def digest(data: Dataset, *, labelled: bool = False) -> str:
     found = hashlib.sha256()
     for part in torch.split(data.values, _PART):  # of what lies on disk only a part is read at once
         found.update(part.cpu().contiguous().numpy().data)
-    if labelled and data.labels is not None:
+    if labelled:
+        _add_labels(found, data)
+    return found.hexdigest()
+
+
+def label_digest(data: Dataset) -> str:
+    """SHA-256 of the labels in their order and of the classes' names; empty without labels."""
+    found = hashlib.sha256()
+    _add_labels(found, data)
+    return "" if data.labels is None else found.hexdigest()
+
+
+def _add_labels(found: hashlib._Hash, data: Dataset) -> None:
+    if data.labels is not None:
         found.update(data.labels.cpu().contiguous().numpy().data)
         found.update("\0".join(data.label_names).encode("utf-8", "surrogateescape"))
-    return found.hexdigest()
 
 
 def data_name(name: str) -> str:
