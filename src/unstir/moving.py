@@ -11,6 +11,15 @@ import torch
 from torch import Tensor
 
 
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that a device of its own memory has free; None for the host, or where it does not say."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    if device.type == "mps":
+        return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
+    return None
+
+
 def sent(value: Tensor, device: torch.device | str, dtype: torch.dtype | None = None) -> Tensor:
     """`value` on `device`, in `dtype` where one is given; the host waits for nothing.
 

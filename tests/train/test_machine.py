@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from unstir.train.machine import choose_device, has_fast_bfloat16
+from unstir.train.machine import choose_device, has_fast_bfloat16, memory_explained
 
 Refused = Callable[..., str]
 
@@ -29,6 +29,29 @@ def test_a_device_that_is_not_here(refused: Refused, name: str) -> None:
     assert (
         refused(choose_device, name) == f"device={name}: is not available on this machine; give auto or cpu"
     )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: 9"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        MemoryError(),
+    ],
+)
+def test_too_little_memory_is_one_line(refused: Refused, error: Exception) -> None:
+    def lacking() -> None:
+        with memory_explained("data x: do not fit", "give fewer"):
+            raise error
+
+    assert refused(lacking) == "data x: do not fit; give fewer"
+
+
+def test_other_errors_stay_what_they_are() -> None:
+    with pytest.raises(RuntimeError, match="shapes"), memory_explained("data x: do not fit", "give fewer"):
+        raise RuntimeError("shapes do not agree")
 
 
 def test_fast_bfloat16_is_a_yes_or_a_no() -> None:

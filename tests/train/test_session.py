@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from unstir.data import Dataset
+from unstir.data.items import Items, Parts
 from unstir.errors import InputError
 from unstir.train import (
     TrainConfig,
@@ -576,3 +578,49 @@ def test_images_killed_before_the_first_checkpoint_begin_where_they_had_begun(
     assert again.trainer.step == 0
     for name, value in this.trainer.field.state_dict().items():
         assert torch.equal(value, again.trainer.field.state_dict()[name]), name
+
+
+def test_data_in_memory_go_once_they_are_parted(
+    config: Config, points: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is fitted to them then has the memory that a second copy would take."""
+    whole: list[weakref.ref[Tensor]] = []
+    there: list[bool] = []
+
+    def read(_config: TrainConfig, _source: Dataset | None = None) -> tuple[Dataset, None]:
+        data = replace(points, values=points.values.clone())
+        whole.append(weakref.ref(data.values))
+        return data, None
+
+    def known(parts: Parts, items: Items) -> tuple[Tensor, Tensor | None]:
+        there.append(whole[-1]() is not None)
+        return items.on_host(), parts.labels
+
+    monkeypatch.setattr(session, "read_data", read)
+    monkeypatch.setattr(Parts, "known", known)
+    start(config(data="two-moons"), tmp_path / "run")
+    resume(tmp_path / "run")
+    assert there == [False, False]
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB.")])
+def test_too_little_memory_at_the_start_is_one_line(
+    config: Config,
+    points: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    refused: Refused,
+    error: Exception,
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise error
+
+    start(config(), tmp_path / "there", points)
+    monkeypatch.setattr(session, "_trainer", full)
+    for said in (
+        refused(start, config(), tmp_path / "run", points),
+        refused(resume, tmp_path / "there", points),
+    ):
+        assert said.startswith("data array: they, the network and what is fitted to them do not fit into")
+        assert said.endswith("give a smaller network, sketch or batch, fewer or smaller items, or device=cpu")
+    assert not (tmp_path / "run").exists()

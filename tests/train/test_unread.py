@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from unstir import physics
+from unstir.data import Scaling
 from unstir.data.augment import augmentation
 from unstir.data.items import Items
 from unstir.fields import build_network, field_class
@@ -91,6 +92,24 @@ def test_no_step_reads_the_device_or_waits_for_a_copy(
     assert steps[-1].loss.device == META
 
 
+def test_data_that_stay_with_the_host_are_sent_and_not_waited_for(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unstir.data.items.free_memory", lambda _device: 5000)
+    draw = torch.Generator().manual_seed(0)
+    values = torch.randint(0, 256, (20, *SHAPE), dtype=torch.uint8, generator=draw)
+    items = Items(values, Scaling("image", (127.5,), (150.0,)), META)
+    assert items._values is values  # 1280 bytes are more than a quarter of 5000
+    this = trainer(config, "edm", steps=50)
+    this.data = items
+    walk = iter(this)
+    next(walk)
+    with Waiting():
+        assert next(walk).loss.device == META
+    monkeypatch.setattr("unstir.data.items.free_memory", lambda _device: 5120)
+    assert Items(values, Scaling("image", (127.5,), (150.0,)), META)._values.device == META
+
+
 def test_the_host_reads_figures_now_and_then(config: Config) -> None:
     """The test above can fail: where figures are read, it does."""
     this = trainer(config, "edm", steps=80, optimizer="adam")
@@ -133,7 +152,9 @@ def test_what_is_fitted_before_training_is_fitted_on_the_host(
 ) -> None:
     """A sketch needs scikit-learn: fitted on the device it would ask it for numbers that it has not."""
     monkeypatch.setattr(session, "choose_device", lambda _name: META)
-    monkeypatch.setattr(Items, "sample", lambda self, _most=None: torch.rand(len(self), *SHAPE))
+    monkeypatch.setattr(
+        Items, "on_host", lambda self, where=None: torch.rand(len(self if where is None else where), *SHAPE)
+    )
     begun = session.start(config(data="digits", process=process, steps=1), tmp_path / "run")
     field = begun.trainer.field
     assert field.sketch is not None

@@ -3,7 +3,8 @@
 A file of a few bytes can promise terabytes. Four limits hold that off: an image has at most `MAX_PIXELS`, and
 its file `MAX_IMAGE_BYTES`; a compressed file may grow to `MAX_EXPANSION` times its size, or to
 `FREE_EXPANSION` where that is more; and nothing is read that is larger than the machine's memory. What takes
-more than `RESIDENT` of that memory stays on disk where its format allows (`mapped.py`).
+more than `RESIDENT` of that memory stays on disk where its format allows (`mapped.py`), and what takes more
+than `RESIDENT` of a device's free memory stays in the host's.
 """
 
 from __future__ import annotations
@@ -64,6 +65,16 @@ def is_large(size: int) -> bool:
     """Whether `size` bytes are more than the share of memory that data may take in full."""
     memory = physical_memory()
     return memory is not None and size > RESIDENT * memory
+
+
+def fits_device(size: int, free: int | None) -> bool:
+    """Whether data of `size` bytes may lie in a device's memory beside a network in training.
+
+    Args:
+        size: of all of them.
+        free: bytes that the device has free; None where it is the host, or does not say.
+    """
+    return free is None or size <= RESIDENT * free
 
 
 def check_expansion(what: str, packed: int, unpacked: int, mend: str) -> None:

@@ -32,6 +32,7 @@ from unstir.train.cluster import Cluster
 from unstir.train.config import TrainConfig
 from unstir.train.folder import make_augmentation
 from unstir.train.gate import Gate
+from unstir.train.machine import memory_explained
 from unstir.train.optimizer import USUAL_LR, Optimizer
 from unstir.train.sharding import gathered, placed, shard, whole
 from unstir.train.watch import Rows, Watch
@@ -115,7 +116,13 @@ class Trainer:
         while not self.budget.done(self.step):
             start = time.perf_counter()
             lr = self._learning_rate()
-            with self._randomness.installed(), self._out_of_memory_explained():
+            with (
+                self._randomness.installed(),
+                memory_explained(
+                    f"batch={self.config.batch}: a step does not fit into the memory of {self.data.device}",
+                    "give a smaller batch or network",
+                ),
+            ):
                 loss = self._train_step(lr)
             self.step += 1
             # Clocks differ among processes, and the plan must not.
@@ -163,18 +170,6 @@ class Trainer:
                     "raise warmup or use precision float32"
                 )
 
-    @contextmanager
-    def _out_of_memory_explained(self) -> Iterator[None]:
-        try:
-            yield
-        except RuntimeError as error:
-            if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
-                raise InputError(
-                    f"batch={self.config.batch}: a step does not fit into the memory of {self.data.device}; "
-                    "give a smaller batch or network"
-                ) from None
-            raise
-
     def _learning_rate(self) -> float:
         """Rising over the warm-up, then falling as a half cosine to zero."""
         done, warmup = self.budget.progress(self.step), self.config.warmup
@@ -188,7 +183,9 @@ class Trainer:
         """The items of this step and their labels, some of them withheld."""
         index = self._indices()
         label = None if self.labels is None else self._withheld(self.labels[sent(index, self.labels.device)])
-        return self.data[sent(index, self.data.device)], label
+        # Items know where theirs lie; it may be the host.
+        where = index if isinstance(self.data, Items) else sent(index, self.data.device)
+        return self.data[where], label
 
     def _transformed(self, items: Tensor) -> tuple[Tensor, Tensor | None]:
         """The items as this step learns them, and what tells it how they were transformed."""

@@ -1,4 +1,4 @@
-"""What the machine offers: the device and the precision that `auto` stands for."""
+"""What the machine offers: the device and the precision that `auto` stands for, and so much memory."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from unstir.errors import InputError
 from unstir.train.cluster import forced_to_cpu, local_rank
 
 _DEVICES = ("cpu", "cuda", "mps")
+_LACKS = ("allocate memory", "out of memory", "alloc_failed")  # torch's words, of several libraries
 
 
 def choose_device(name: str) -> torch.device:
@@ -49,6 +50,28 @@ def has_fast_bfloat16(device: torch.device) -> bool:
         supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
         return bool(supported and supported())
     return False
+
+
+@contextmanager
+def memory_explained(what: str, mend: str) -> Iterator[None]:
+    """Turn a lack of memory within the block, the host's or a device's, into one line with its mend.
+
+    Args:
+        what: the line's beginning, that names what does not fit.
+        mend: what helps.
+
+    Raises:
+        InputError: in place of the error.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        said = str(error).lower()
+        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and not any(
+            words in said for words in _LACKS
+        ):
+            raise
+        raise InputError(f"{what}; {mend}") from None
 
 
 @contextmanager

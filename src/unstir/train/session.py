@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ from unstir.train.folder import (
 )
 from unstir.train.interrupt import stop_on_interrupt
 from unstir.train.loop import Trainer, TrainStep
-from unstir.train.machine import choose_device, using_threads
+from unstir.train.machine import choose_device, memory_explained, using_threads
 from unstir.train.metrics import cut_metrics, metrics
 from unstir.train.source import read_data, read_partner
 from unstir.train.storage import clear, explained
@@ -82,8 +83,13 @@ def start(
         network: for `network: custom`.
 
     Raises:
-        InputError: bad data or options, or a folder that holds a run.
+        InputError: bad data or options, a folder that holds a run, or too little memory.
     """
+    with _fitting(config):
+        return _started(config, path, source, network)
+
+
+def _started(config: TrainConfig, path: Path, source: Dataset | None, network: nn.Module | None) -> Session:
     cluster, asked = joined(), config
     read = [] if source is not None else [name for name in (config.data, config.partner) if name is not None]
     path = cluster.led(lambda: _unused(path, read))
@@ -102,16 +108,18 @@ def start(
     values["data"] = config.data if source is not None else data_name(config.data)
     values["partner"] = None if config.partner is None else data_name(config.partner)
     parts = parted(data, config.holdout, config.seed)
+    labelled = choices.labelled(config, data, process)
+    sha256 = digest(data, labelled=labelled)
+    del data  # it lies in its parts: nothing is twice in memory from here on
     coder = process.coder(parts.train)
     items = parts.items(coder, device)
-    known = items.sample(len(parts.train))
+    known, labels = parts.known(items)
     process = process.prepared(known, read_partner(config, coder, parts.train))
-    labelled = choices.labelled(config, data, process)
-    sketched = choices.sketched(config, data, parts.count, process) if kind != "custom" else {}
+    sketched = choices.sketched(config, parts.train, parts.count, process) if kind != "custom" else {}
     config = make_config(values | {"process": process.name, "labels": labelled} | sketched)
-    info = _info(parts, coder, process, labelled=labelled, place=place)
+    info = _info(parts, coder, process, sha256, labelled=labelled, place=place)
     field = make_field(config, info, process, network)
-    labels = parts.train.labels if labelled else None
+    labels = labels if labelled else None
     if config.teacher is None:
         field.prepare(known, labels)  # on the CPU, where it is the same for every device
     field = field.to(device)
@@ -132,10 +140,15 @@ def resume(path: Path, source: Dataset | None = None, network: nn.Module | None 
     are set aside under another name, so that none is taken for one of this run's to come.
 
     Raises:
-        InputError: no run or no whole checkpoint there, or other data than it began with.
+        InputError: no run or no whole checkpoint there, other data than it began with, or too little memory.
     """
-    cluster = joined()
-    config, info = read_run_config(path), read_info(path)
+    config = read_run_config(path)
+    with _fitting(config):
+        return _resumed(config, path, source, network)
+
+
+def _resumed(config: TrainConfig, path: Path, source: Dataset | None, network: nn.Module | None) -> Session:
+    cluster, info = joined(), read_info(path)
     check_tracker(config.track)
     if source is None and config.data == ARRAY:
         raise InputError("data: were an array in Python; give it again to unstir.fit(..., resume=True)")
@@ -144,7 +157,9 @@ def resume(path: Path, source: Dataset | None = None, network: nn.Module | None 
     process = read_process(path, config, info)
     coder = coder_from_dict(info.scaling)  # a newer version may find another for the same data
     labelled = bool(info.label_names)  # config.yaml of an old run does not say
-    if _info(parts, coder, process, labelled=labelled, place=place) != info:
+    sha256 = digest(data, labelled=labelled)
+    del data
+    if _info(parts, coder, process, sha256, labelled=labelled, place=place) != info:
         raise InputError(f"data {config.data}: are not those that run {path} began with; start a new run")
     device = choose_device(config.device)
     begun = has_checkpoints(path)
@@ -154,9 +169,11 @@ def resume(path: Path, source: Dataset | None = None, network: nn.Module | None 
         else make_field(config, info, process, network)
     )
     items = parts.items(coder, device)
-    labels = parts.train.labels if labelled else None
+    labels = parts.labels if labelled else None
     if config.teacher is None and not begun:
-        made.prepare(items.sample(len(parts.train)), labels)
+        known, theirs = parts.known(items)
+        made.prepare(known, theirs if labelled else None)
+        del known
     field = made.to(device)
     if config.teacher is not None:
         teach(field, config, info, items[:1], labels, begin=not begun)
@@ -242,8 +259,19 @@ def _tidy(path: Path, step: int) -> None:
     cut_metrics(path, step)
 
 
-def _info(parts: Parts, coder: Coder, process: Process, *, labelled: bool, place: int | None) -> DataInfo:
-    data, labels = parts.data, parts.labels
+def _fitting(config: TrainConfig) -> AbstractContextManager[None]:
+    """Says in one line where all that a run needs at its start does not fit into memory."""
+    return memory_explained(
+        f"data {config.data}: they, the network and what is fitted to them do not fit into the memory of the "
+        f"device ({config.device}) or of this machine",
+        "give a smaller network, sketch or batch, fewer or smaller items, or device=cpu",
+    )
+
+
+def _info(
+    parts: Parts, coder: Coder, process: Process, sha256: str, *, labelled: bool, place: int | None
+) -> DataInfo:
+    data, labels = parts.train, parts.labels
     names = data.label_names if labelled else ()
     counts = torch.bincount(labels, minlength=len(names)) if labelled and labels is not None else ()
     return DataInfo(
@@ -255,9 +283,9 @@ def _info(parts: Parts, coder: Coder, process: Process, *, labelled: bool, place
         label_counts=tuple(int(count) for count in counts),
         label_place=place if labelled else None,
         scaling=coder.to_dict(),
-        count=len(data),
-        heldout=len(data) - parts.count,
-        sha256=digest(data, labelled=labelled),
+        count=parts.total,
+        heldout=parts.total - parts.count,
+        sha256=sha256,
         kept=kept_digest(process),
     )
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from unstir.data import Coder, Dataset, recoded, with_categories, with_labels
 from unstir.data import load as load_data
-from unstir.data.items import model_units
+from unstir.data.items import drawn, model_units, most_known
 from unstir.train.config import TrainConfig
 
 
@@ -41,6 +41,8 @@ def as_read(data: Dataset, config: TrainConfig) -> Dataset:
 def read_partner(config: TrainConfig, coder: Coder, like: Dataset) -> Tensor | None:
     """The second data set in the model units of the first, so that both come back in the data's own.
 
+    Of more than 1 GiB so, a part that is drawn by the seed.
+
     Args:
         config: names it, or none.
         coder: of the first.
@@ -52,4 +54,8 @@ def read_partner(config: TrainConfig, coder: Coder, like: Dataset) -> Tensor | N
     if config.partner is None:
         return None
     data = as_read(load_data(config.partner, skip_bad=config.skip_bad), config)
-    return model_units(coder, recoded(data, like.columns, like.categories).values)
+    values = recoded(data, like.columns, like.categories).values
+    most = most_known(coder.to_model(values[:1]).nbytes)
+    return model_units(
+        coder, values if len(values) <= most else values[drawn(len(values), most, config.seed)]
+    )
