@@ -85,11 +85,11 @@ def _compared(path: Path, _: Path) -> tuple[Dataset, Dataset]:
 
 
 def _evaluated(path: Path, _: Path) -> tuple[Dataset, Dataset]:
-    return _reference(path, None, str(path), 0.2)
+    return _reference(path, None, str(path), 0.2, skip_bad=False)
 
 
 def _searched(path: Path, _: Path) -> tuple[Dataset, Dataset]:
-    return _parts(str(path), None, 0.2, 0)
+    return _parts(str(path), None, 0.2, 0, skip_bad=False)
 
 
 def _reread(path: Path, folder: Path) -> tuple[Dataset, Dataset]:
