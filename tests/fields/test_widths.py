@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from unstir.fields import NeuralField
 from unstir.fields.widths import fit_widths
+from unstir.flow.sampling import sample
+from unstir.measure.tails import survival_distance
 from unstir.physics import parse
 
 
@@ -88,6 +90,20 @@ def test_far_items_are_not_dropped_for_noise() -> None:
     left = [(f(x, t) - far).square().mean(1).median() / 0.25 for f in (field, unprepared)]
     assert float(left[0]) < 2
     assert float(left[1]) > 10
+
+
+def test_a_low_d_brings_the_tail_before_any_training_and_lighter_noise_does_not() -> None:
+    # What `benchmarks/heavy.py` measures of trained networks, of the skip path alone.
+    items, apart = student(20_000, 8), {}
+    for name in ("poisson:D=3", "poisson:D=128", "edm"):
+        process = parse(name).fitted(0.5)
+        field = NeuralField(Nothing(), process)
+        field.prepare(items)
+        drawn = sample(process, field, 4000, (8,), batch=4000)
+        apart[name] = survival_distance(*(it.square().mean(1).sqrt() for it in (drawn, items)))
+    assert apart["poisson:D=3"] < 0.1
+    assert apart["poisson:D=128"] > 0.3
+    assert apart["edm"] > 0.3
 
 
 def test_widths_are_kept_with_a_run_only_where_they_are_used() -> None:
