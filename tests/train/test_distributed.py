@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,12 @@ import torch
 from tests.calling import run_script
 
 from unstir.run import load
-from unstir.train import load_checkpoint
+from unstir.train import TrainConfig, choices, load_checkpoint
 from unstir.train.checkpoint import Tensors
 from unstir.train.cluster import Cluster, joined
-from unstir.train.machine import choose_device
+from unstir.train.machine import choose_device, has_fast_bfloat16
 
+Config = Callable[..., TrainConfig]
 FAMILIES = ("edm", "pfgm", "blurring", "langevin", "coins", "capacitor", "rich", "few")
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -129,6 +131,37 @@ def test_an_error_of_one_is_known_to_all(troop: Path) -> None:
     leader, member = (json.loads((troop / f"seen-{rank}.json").read_text()) for rank in range(2))
     assert leader == ["InputError: process 1: of 1", "InputError: of 0", "15", "0"]
     assert member == ["FollowedError: of 1", "FollowedError: of 0", "15", "1"]
+
+
+def test_the_leader_measures_the_machine_and_all_do_as_it_found(troop: Path) -> None:
+    leader, member = (json.loads((troop / f"arranged-{rank}.json").read_text()) for rank in range(2))
+    steps, minutes, parts = leader
+    assert [each.pop("free") for each in member] == [[], [], []]
+    asked = [each.pop("free") for each in leader]
+    assert leader == member
+    # Threads are the launcher's, nothing is compiled, and what lies in parts lies in one order.
+    known = ["bfloat16"] if has_fast_bfloat16(torch.device("cpu")) else []
+    assert asked == [[], [[*known, "channels_last"]], [known] if known else []]
+    assert steps["last"]
+    assert steps["kept"][1:] == [True, None, None]
+    assert minutes == {"bfloat16": True, "kept": ["bfloat16", False, None, None], "last": False}
+    assert parts["bfloat16"] == bool(known)
+    assert parts["kept"][1:] == [None, None, None]
+    assert not parts["last"]
+
+
+@pytest.mark.parametrize(
+    ("said", "sharded", "wanted"),
+    [(None, False, True), (False, False, False), (True, True, False), (None, True, False)],
+)
+def test_a_run_that_does_not_say_how_its_weights_lie_has_them_as_usual(
+    config: Config, said: bool | None, sharded: bool, wanted: bool
+) -> None:
+    given = config(network="patch-unet", network_options={}, channels_last=said)
+    for size in (1, 2):
+        cluster = Cluster(0, size, sharded=sharded)
+        assert choices.is_last(given, torch.device("cpu"), cluster) is wanted
+    assert not choices.is_last(config(), torch.device("cpu"), Cluster(0, 2))
 
 
 @pytest.mark.parametrize(("n", "size"), [(7, 3), (2, 5), (12, 4), (0, 2)])

@@ -22,7 +22,8 @@ import torch
 from unstir.data import Dataset
 from unstir.errors import InputError
 from unstir.run import Run, load
-from unstir.train import TrainConfig, make_config, session
+from unstir.train import TrainConfig, choices, make_config, session
+from unstir.train.arrangement import Arrangement
 from unstir.train.cluster import joined
 from unstir.train.session import Session
 
@@ -157,6 +158,39 @@ def quarrel(folder: Path) -> None:
     (folder / f"seen-{members.rank}.json").write_text(json.dumps(seen))
 
 
+def arrange(folder: Path) -> None:
+    """How each member does its arithmetic, where it is measured and where not, in parts and as a whole."""
+    members = joined()
+    free: list[set[str]] = []
+
+    def fastest(*_: object, **named: set[str]) -> Arrangement:
+        free.append(named["free"])
+        return Arrangement(bfloat16=True, channels_last=False, threads=5, compiled=True)
+
+    choices.fastest = fastest  # type: ignore[assignment]
+    found = []
+    base: Values = {
+        "network": "patch-unet",
+        "network_options": {"width": 16},
+        "precision": "auto",
+        "threads": None,
+    }
+    long: Values = {"steps": None, "minutes": 90}
+    for name, values in (("steps", {}), ("minutes", long), ("parts", long)):
+        if name == "parts":
+            os.environ["ACCELERATE_USE_FSDP"] = "true"
+        opened = session.start(config(base | values), folder / name, data())
+        wide = [p for p in opened.trainer.field.network.parameters() if p.ndim == 4 and min(p.shape[1:]) > 1]
+        kept = opened.config
+        found.append({
+            "free": [sorted(each) for each in free], "bfloat16": opened.trainer.bfloat16,
+            "kept": [kept.precision, kept.channels_last, kept.threads, kept.compile],
+            "last": all(not p.is_contiguous() for p in wide),
+        })  # fmt: skip
+        free.clear()
+    (folder / f"arranged-{members.rank}.json").write_text(json.dumps(found))
+
+
 def cluster(size: int, *jobs: Job, patience: float = 150) -> tuple[list[int], float]:
     """Run `jobs`, one a process or one for all; how each ended, and seconds from first to last."""
     with socket.socket() as free:
@@ -244,6 +278,7 @@ def main(folder: Path) -> None:
     note("after leader", 2, lambda: resume(path))
     note("samples", 2, lambda: draw(folder / "samples", one))
     note("quarrel", 2, lambda: quarrel(folder))
+    note("arranged", 2, lambda: arrange(folder))
     (folder / "ends.json").write_text(json.dumps(ends))
 
 

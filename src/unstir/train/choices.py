@@ -15,6 +15,7 @@ from unstir.fields.networks import CONVOLVING, FOR_IMAGES, LARGE_PRODUCTS
 from unstir.fields.sketch import Most
 from unstir.physics import Process
 from unstir.train.arrangement import Arrangement, fastest, lies_last
+from unstir.train.cluster import Cluster
 from unstir.train.config import TrainConfig
 from unstir.train.machine import has_fast_bfloat16
 from unstir.train.optimizer import USUAL_LR
@@ -108,8 +109,13 @@ def by_machine(
     field: LearnedField[Any],
     items: Tensor,
     labels: Tensor | None,
+    cluster: Cluster,
 ) -> dict[str, Any]:
     """Options that say how the machine works fastest, as measured where the user leaves them open.
+
+    Of several processes the leader measures, and all do as it found. Their threads are the launcher's to
+    share out, again at each launch; what they share no compiler sees whole, and what lies in parts lies in
+    one order.
 
     Args:
         asked: the configuration as given.
@@ -117,26 +123,41 @@ def by_machine(
         field: prepared, on its device.
         items: of the data, `(n, *shape)` in model units.
         labels: their classes `(n,)`, where the field learns them.
+        cluster: the processes that will train.
     """
-    device = next(field.parameters()).device
+    device, alone = next(field.parameters()).device, cluster.size == 1
     usual = Arrangement(
         config.precision == "bfloat16",
-        lies_last(config.network, device) if config.channels_last is None else config.channels_last,
-        config.threads or torch.get_num_threads(),
-        bool(config.compile),
+        is_last(config, device, cluster),
+        (config.threads if alone else None) or torch.get_num_threads(),
+        bool(config.compile) and alone,
     )
-    free = {"threads"} if asked.threads is None and device.type == "cpu" else set()
+    free = {"threads"} if asked.threads is None and device.type == "cpu" and alone else set()
     if config.network in LARGE_PRODUCTS:
         free |= {"bfloat16"} if asked.precision == "auto" and has_fast_bfloat16(device) else set()
-        free |= {"compiled"} if asked.compile is None and (config.minutes or 0) >= _COMPILES else set()
-    if config.network in CONVOLVING:
+        long = (config.minutes or 0) >= _COMPILES
+        free |= {"compiled"} if asked.compile is None and long and alone else set()
+    if config.network in CONVOLVING and not cluster.sharded:
         free |= {"channels_last"} if asked.channels_last is None else set()
-    if config.minutes is not None and free:
-        labels = None if labels is None else labels[:_MEASURED].to(device)
-        usual = fastest(field, items[:_MEASURED].to(device), labels, usual, free=free)
-    return {
-        "threads": usual.threads if device.type == "cpu" else config.threads,
-        "precision": "bfloat16" if usual.bfloat16 else "float32",
-        "channels_last": usual.channels_last,
-        "compile": usual.compiled,
-    }
+
+    def measured() -> Arrangement:
+        if config.minutes is None or not free:
+            return usual
+        label = None if labels is None else labels[:_MEASURED].to(device)
+        return fastest(field, items[:_MEASURED].to(device), label, usual, free=free)
+
+    found = cluster.led(measured)
+    options: dict[str, Any] = {"precision": "bfloat16" if found.bfloat16 else "float32"}
+    if not cluster.sharded:
+        options["channels_last"] = found.channels_last
+    if alone:
+        options["compile"] = found.compiled
+        options["threads"] = found.threads if device.type == "cpu" else config.threads
+    return options
+
+
+def is_last(config: TrainConfig, device: torch.device, cluster: Cluster) -> bool:
+    """Whether the weights of convolutions lie channels last: as said, as measured, or as usual."""
+    if cluster.sharded:
+        return False
+    return lies_last(config.network, device) if config.channels_last is None else config.channels_last

@@ -125,9 +125,8 @@ def _started(config: TrainConfig, path: Path, source: Dataset | None, network: n
     field = field.to(device)
     if config.teacher is not None:
         teach(field, config, info, items[:1], labels, begin=True)
-    # In a cluster threads are the launcher's to share out, again at each launch, and all must do the same.
-    if cluster.size == 1:
-        config = make_config(config.model_dump() | choices.by_machine(asked, config, field, known, labels))
+    arranged = choices.by_machine(asked, config, field, known, labels, cluster)
+    config = make_config(config.model_dump() | arranged)
     trainer = _trainer(config, field, items, parts.labels, cluster)
     cluster.led(lambda: write_folder(path, config, info, process))
     return Session(path, config, info, parts.train, parts.heldout, trainer)
@@ -298,10 +297,9 @@ def _trainer(
     cluster: Cluster,
 ) -> Trainer:
     """A trainer of a field that is prepared, its weights laid as the configuration says."""
-    # What lies in parts lies in one order, and what several processes share no compiler sees whole.
     lay(
         field,
-        channels_last=bool(config.channels_last) and not cluster.sharded,
+        channels_last=choices.is_last(config, items.device, cluster),
         compiled=bool(config.compile) and cluster.size == 1,
     )
     labels = labels.to(items.device) if field.classes and labels is not None else None
