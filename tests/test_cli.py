@@ -29,7 +29,7 @@ from unstir import cli, physics
 from unstir.bars import show_training
 from unstir.errors import InputError
 from unstir.run import Run
-from unstir.train import TrainConfig, TrainStep, load_checkpoint
+from unstir.train import Arrived, TrainConfig, TrainStep, load_checkpoint
 from unstir.train.folder import read_run_config
 
 MLP = ("--network-options", '{"width": 16, "depth": 1}')
@@ -663,9 +663,9 @@ def test_json_is_all_that_is_on_stdout(moons: Path, digits: tuple[Path, Said]) -
 def records(losses: list[float], start: int = 0) -> Iterator[TrainStep]:
     for index, loss in enumerate(losses, start + 1):
         skipped = 0 if np.isfinite(loss) else 1
-        yield TrainStep(
-            index, start + len(losses), torch.tensor(loss), 1e-3, float(index), torch.tensor(skipped)
-        )
+        arrived = Arrived(index, loss, skipped)
+        unread = torch.empty((), device="meta")  # which nobody may wait for
+        yield TrainStep(index, start + len(losses), unread, 1e-3, float(index), unread, arrived)
 
 
 def shown(losses: list[float], start: int = 0, minutes: float | None = None) -> str:
@@ -682,6 +682,19 @@ def test_the_bar_of_training() -> None:
     assert "step 103" in shown([0.5] * 3, start=100, minutes=0.5)
     assert "loss nan" in shown([float("nan")])
     assert "training" in shown([])
+
+
+def test_the_bar_counts_a_late_loss_once_and_says_where_there_is_none_yet() -> None:
+    unread, out = torch.empty((), device="meta"), io.StringIO()
+    late = (Arrived(0, None, 0), Arrived(1, 0.5, 0), Arrived(1, 0.5, 0), Arrived(2, 0.6, 2))
+
+    def steps(count: int) -> Iterator[TrainStep]:
+        for index, arrived in enumerate(late[:count], 1):
+            yield TrainStep(index, index, unread, 1e-3, float(index), unread, arrived)
+
+    for count, text in ((1, "loss … "), (3, "loss 0.500 "), (4, "loss 0.510 (2 steps skipped)")):
+        show_training(steps(count), 16, None, Console(file=out, width=120))
+        assert text in " ".join(out.getvalue().split())
 
 
 def test_the_bar_does_not_count_what_was_done_before_resuming(monkeypatch: pytest.MonkeyPatch) -> None:

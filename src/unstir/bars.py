@@ -25,14 +25,15 @@ def show_training(steps: Iterable[TrainStep], batch: int, minutes: float | None,
         TextColumn("training"), BarColumn(), TextColumn(text), TimeRemainingColumn(), console=console
     ) as bar:
         task = bar.add_task("", total=None, loss="…", rate="…", step=0)
-        smooth, shown, done = math.nan, time.monotonic(), -1
+        smooth, seen, shown, done = math.nan, -1, time.monotonic(), -1
         for step in steps:
             now = time.monotonic()
             if now - shown < 0.25 and step.index != step.total and done >= 0:
                 continue
-            loss = float(step.loss)
-            if math.isfinite(loss):
-                smooth = 0.9 * smooth + 0.1 * loss if math.isfinite(smooth) else loss
+            arrived = step.arrived
+            if arrived.index > seen and arrived.loss is not None and math.isfinite(arrived.loss):
+                smooth = 0.9 * smooth + 0.1 * arrived.loss if math.isfinite(smooth) else arrived.loss
+            seen = arrived.index
             done = done if done >= 0 else step.index - 1  # where a resumed run begins
             rate = (step.index - done) * batch / max(now - shown, 1e-9)
             shown, done = now, step.index
@@ -40,7 +41,8 @@ def show_training(steps: Iterable[TrainStep], batch: int, minutes: float | None,
             amount, total = (step.seconds, 60 * minutes) if minutes else (step.index, step.total)
             if step.index == step.total:
                 amount = total
-            loss_text = f"{smooth:.3f}" + (f" ({step.skipped} steps skipped)" if step.skipped else "")
+            loss_text = "…" if arrived.loss is None else f"{smooth:.3f}"
+            loss_text += f" ({arrived.skipped} steps skipped)" if arrived.skipped else ""
             bar.update(
                 task, total=total, completed=amount, loss=loss_text, rate=f"{rate:,.0f}", step=step.index
             )

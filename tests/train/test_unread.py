@@ -1,4 +1,4 @@
-"""The loop never waits for the device: on one whose numbers nobody can read, every step can be made.
+"""A step reads nothing from the device: on one whose numbers nobody can read, every step can be made.
 
 Torch's "meta" device holds shapes and no numbers. Whoever reads one there fails, as `float(loss)`, an `if` on
 a tensor, a mask that is indexed with, or a copy back to the host do: each of them would wait for a GPU.
@@ -6,6 +6,7 @@ a tensor, a mask that is indexed with, or a copy back to the host do: each of th
 
 from __future__ import annotations
 
+import io
 import itertools
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -14,10 +15,12 @@ from typing import Any
 
 import pytest
 import torch
+from rich.console import Console
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from unstir import physics
+from unstir.bars import show_training
 from unstir.data import Scaling
 from unstir.data.augment import augmentation
 from unstir.data.items import Items
@@ -25,13 +28,14 @@ from unstir.fields import build_network, field_class
 from unstir.fields.modalsketch import SKETCHES
 from unstir.moving import sent
 from unstir.train import TrainConfig, Trainer, session
+from unstir.train.metrics import Metrics
 
 Config = Callable[..., TrainConfig]
 META = torch.device("meta")
 SHAPE = (1, 8, 8)
 Operation = Callable[..., object]
 Options = dict[str, Any]
-# What still waits: fields of the batch are made class by class (pfgm, capacitor), and coins are looked at
+# What still reads: fields of the batch are made class by class (pfgm, capacitor), and coins are looked at
 # before they are tossed.
 LINEAR = ("edm", "vp", "rectified", "poisson:D=128", "levy", "yukawa", "heat", "blurring", "heat_poisson")
 OTHERS = ("langevin", "kac", "bridge:task=deblur")
@@ -122,6 +126,17 @@ def test_the_host_reads_figures_now_and_then(config: Config) -> None:
         float(steps[0].loss)
     with pytest.raises((RuntimeError, NotImplementedError), match="meta"):
         _ = steps[0].skipped
+
+
+def test_the_bar_and_the_metrics_read_nothing(config: Config) -> None:
+    walk = iter(trainer(config, "edm", steps=40))
+    steps = list(itertools.islice(walk, 3))
+    out, lines = io.StringIO(), io.StringIO()
+    show_training(steps, 16, None, Console(file=out))
+    noted = Metrics(lines, 16, 0)
+    line = noted.note(steps[0])
+    assert line is not None
+    assert (line["step"], line["loss"], line["skipped"]) == (1, None, 0)
 
 
 def test_a_copy_that_is_waited_for_is_found() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import math
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,8 +16,9 @@ from torch import Tensor
 from unstir import physics
 from unstir.errors import InputError
 from unstir.fields import NeuralField, build_network
-from unstir.train import TrainConfig, Trainer
+from unstir.train import Arrived, TrainConfig, Trainer, TrainStep, loop
 from unstir.train.gate import Gate
+from unstir.train.metrics import Metrics
 from unstir.train.watch import Rows, Watch
 
 Config = Callable[..., TrainConfig]
@@ -193,3 +196,59 @@ def test_rows_of_another_device_come_late_and_none_is_lost(monkeypatch: pytest.M
         assert len(came) == max(0, 4 * ((step + 1) // 4) - 4)
     assert came + list(rows.all()) == [[float(step), 0.5] for step in range(11)]
     assert not list(rows.all())
+
+
+class LateDevice:
+    """A device that takes a second a step, of which the host sees nothing but where it waits.
+
+    Args:
+        rows: of a trainer.
+        every: steps whose rows are sent at once.
+    """
+
+    def __init__(self, rows: Rows, every: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now, self._done, self._rows_read = 0.0, 0, rows._read
+        monkeypatch.setattr(rows, "_every", every)
+        monkeypatch.setattr(rows, "_read", self._waited)
+        monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: self.now))
+
+    def _waited(self) -> list[list[float]]:
+        rows = self._rows_read()
+        self._done += len(rows)
+        self.now = max(self.now, float(self._done))
+        return rows
+
+
+def test_waiting_for_the_device_is_training(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    this = trainer(config(steps=22))
+    device = LateDevice(this._rows, 4, monkeypatch)
+    losses = list[float]()
+    for step in this:
+        losses.append(float(step.loss))
+        assert step.seconds == device.now
+        known = step.arrived
+        assert known.loss == (losses[known.index - 1] if known.index else None)
+        assert step.index - known.index < 8
+        if step.index == 10:
+            assert this.state()["spent"] == 10.0  # a checkpoint waits for all that was begun
+    assert known.index == 22
+    assert this.budget.spent == device.now == 22.0
+
+
+def test_on_a_cpu_figures_are_there_at_once(config: Config) -> None:
+    steps = list(trainer(config(steps=40), (30,)))
+    assert [step.arrived.index for step in steps] == list(range(1, 41))
+    assert [step.arrived.loss for step in steps] == [float(step.loss) for step in steps]
+    assert [step.arrived.skipped for step in steps] == [step.skipped for step in steps] == [0] * 29 + [1] * 11
+
+
+def test_a_late_loss_is_in_one_line_of_the_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unstir.train.metrics._EVERY", 0.0)
+    unread, stream = torch.empty((), device="meta"), io.StringIO()
+    noted = Metrics(stream, 16, 4)
+    late = (Arrived(4, None, 1), Arrived(5, 0.5, 1), Arrived(5, 0.5, 1), Arrived(7, math.nan, 2))
+    for index, arrived in enumerate(late, 5):
+        noted.note(TrainStep(index, 100, unread, 1e-3, 1.0, unread, arrived))
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    found = [(line["step"], line["loss"], line["skipped"]) for line in lines]
+    assert found == [(5, None, 1), (6, 0.5, 1), (7, None, 1), (8, None, 2)]

@@ -3,9 +3,10 @@
 from unstir.train.budget import Budget
 from unstir.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from unstir.train.config import TrainConfig, dump_config, make_config, read_config
-from unstir.train.loop import Trainer, TrainStep
+from unstir.train.loop import Arrived, Trainer, TrainStep
 
 __all__ = [
+    "Arrived",
     "Budget",
     "Checkpoint",
     "TrainConfig",

@@ -3,9 +3,10 @@
 Data order is a function of (seed, epoch, position), random numbers come from generators whose states are
 kept, and the learning rate depends on step/total: resuming equals never having stopped.
 
-The host never waits for the device within a step. Whether a step counts is decided there (`gate.py`), figures
-of steps come some steps late (`watch.Rows`), and random numbers, which are drawn on the CPU so that they are
-the same on every device, are drawn while the device works on the step before.
+The host reads nothing of a step from the device within it. Whether a step counts is decided there
+(`gate.py`), figures come some steps late (`watch.Rows`), and random numbers, which are drawn on the CPU so
+that they are the same on every device, are drawn while the device works on the step before. The host waits
+only so as not to run far ahead, and before a checkpoint and at the end, for all; this counts as training.
 """
 
 from __future__ import annotations
@@ -39,16 +40,33 @@ from unstir.train.watch import Rows, Watch
 
 
 @dataclass(frozen=True, slots=True)
+class Arrived:
+    """Figures of the newest step of which the host has them.
+
+    Attributes:
+        index: of that step; on a CPU the one just done, on other devices one up to 63 steps before.
+        loss: of its batch; None before the first of a session.
+        skipped: steps until then that changed nothing.
+    """
+
+    index: int
+    loss: float | None
+    skipped: int
+
+
+@dataclass(frozen=True, slots=True)
 class TrainStep:
     """One optimiser step.
 
     Attributes:
         index: steps done, from 1.
         total: steps planned, 0 while the machine's speed is being measured.
-        loss: the batch's mean loss, a scalar tensor; reading it waits for the device.
+        loss: the batch's mean loss, a scalar tensor; reading it waits for the device, in time that no budget
+            counts.
         lr: the learning rate.
         seconds: since training began, over all sessions.
         skips: steps so far that changed nothing, a scalar tensor.
+        arrived: what is known without waiting; of the last step all.
     """
 
     index: int
@@ -57,6 +75,7 @@ class TrainStep:
     lr: float
     seconds: float
     skips: Tensor
+    arrived: Arrived
 
     @property
     def skipped(self) -> int:
@@ -95,6 +114,7 @@ class Trainer:
         self.step = self._noted = 0
         device = next(field.parameters()).device
         self.gate, self.watch, self._rows = Gate(device), Watch(), Rows(device)
+        self._loss: float | None = None
         seconds = None if config.minutes is None else 60 * config.minutes
         self.budget = Budget(seconds, config.steps or 0)
         # A run of old, whose config.yaml does not say, had Adam.
@@ -125,12 +145,12 @@ class Trainer:
             ):
                 loss = self._train_step(lr)
             self.step += 1
-            # Clocks differ among processes, and the plan must not.
-            (elapsed,) = self.cluster.told(time.perf_counter() - start)
-            self._note(self._rows.arrived())
-            self.budget.update(self.step, elapsed)
-            yield TrainStep(self.step, self.budget.total, loss, lr, self.budget.spent, self.gate.skipped)
-        self._note(self._rows.all())
+            last = self.budget.done(self.step)
+            self._note(self._rows.all() if last else self._rows.arrived())
+            self.budget.update(self.step, self._since(start))
+            arrived = Arrived(self._noted, self._loss, self.watch.skipped)
+            spent, skipped = self.budget.spent, self.gate.skipped
+            yield TrainStep(self.step, self.budget.total, loss, lr, spent, skipped, arrived)
 
     def _train_step(self, lr: float) -> Tensor:
         items, label = self._batch()
@@ -153,6 +173,11 @@ class Trainer:
         self._rows.add([value.to(self.gate.dtype) for value in (loss, norm, made)])
         return loss
 
+    def _since(self, start: float) -> float:
+        """Seconds since `start` by the leader's clock: clocks differ, and the plan must not."""
+        (elapsed,) = self.cluster.told(time.perf_counter() - start)
+        return elapsed
+
     def _note(self, rows: Iterator[list[float]]) -> None:
         """What the host makes of the figures of steps that have arrived.
 
@@ -163,7 +188,7 @@ class Trainer:
             # Losses differ among processes by rounding, and the verdict must not.
             (told,) = self.cluster.told(loss)
             self.watch.note(told, finite=math.isfinite(norm), made=bool(made))
-            self._noted += 1
+            self._noted, self._loss = self._noted + 1, told
             if why := self.watch.verdict():
                 raise InputError(
                     f"training diverged: {why}, at step {self._noted}; lower lr (now {self.highest:g}), "
@@ -239,12 +264,14 @@ class Trainer:
         return tensors
 
     def state(self) -> dict[str, float | None]:
-        """All that a checkpoint keeps as plain values.
+        """All that a checkpoint keeps as plain values; all of a cluster ask for them together.
 
         Raises:
             InputError: the training has diverged.
         """
+        start = time.perf_counter()
         self._note(self._rows.all())
+        self.budget.spent += self._since(start)
         self.watch.size = float(self.gate.size)
         return {
             "seconds": self.budget.seconds,

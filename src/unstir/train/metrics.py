@@ -1,4 +1,8 @@
-"""The figures of a training, `metrics.jsonl`: a line at its first step and its last, and twice a second."""
+"""The figures of a training, `metrics.jsonl`: a line at its first step and its last, and twice a second.
+
+Loss and skipped steps are the newest that have arrived from the device: on a CPU those of the line's own
+step, on other devices of one up to 63 steps before. A loss that is in a line already, or not finite, is null.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +34,7 @@ class Metrics:
     """
 
     def __init__(self, stream: TextIO, batch: int, step: int) -> None:
-        self._stream, self._batch = stream, batch
+        self._stream, self._batch, self._told = stream, batch, step
         self.go_on(step)
 
     def go_on(self, step: int) -> None:
@@ -44,14 +48,16 @@ class Metrics:
             return None
         rate = (step.index - self._at) * self._batch / max(now - self._noted, 1e-9)
         self._noted, self._at = now, step.index
-        loss = float(step.loss)
+        arrived, told = step.arrived, self._told
+        self._told = arrived.index
+        loss = arrived.loss if arrived.index > told else None
         line: Line = {
             "step": step.index,
-            "loss": round(loss, 6) if math.isfinite(loss) else None,
+            "loss": round(loss, 6) if loss is not None and math.isfinite(loss) else None,
             "lr": step.lr,
             "seconds": round(step.seconds, 3),
             "items_per_second": round(rate, 1),
-            "skipped": step.skipped,
+            "skipped": arrived.skipped,
         }
         self._stream.write(json.dumps(line) + "\n")
         self._stream.flush()

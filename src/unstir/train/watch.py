@@ -99,9 +99,9 @@ class Watch:
 class Rows:
     """Figures of steps, a row of scalar tensors each, on their way from a device to the host.
 
-    Some steps' rows are sent at once, and read when those after them are sent. By then they have long
-    arrived, so that the host never waits for a step that the device is still at, and is never more than two
-    such lots ahead of it. The CPU's are there at once.
+    Some steps' rows are sent at once, and read when those after them are sent. The host waits then, if at
+    all, for the lot before, while the device has a whole one to work on, and is never more than two lots
+    ahead of it. The CPU's are there at once.
 
     Args:
         device: of the training.
