@@ -1,7 +1,7 @@
 """How the arithmetic is arranged: the faster is taken, and what is learned is the same."""
 
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,7 +15,13 @@ from unstir.train.optimizer import Optimizer
 
 
 class Slow(nn.Module):
-    """A network that is slow in float32, on one thread, or with channels last, as it is told."""
+    """A network that is slow in float32, on one thread, or with channels last, as it is told.
+
+    Attributes:
+        seconds: that all such networks took, by a clock of their own.
+    """
+
+    seconds = 0.0
 
     def __init__(self, slow: str) -> None:
         super().__init__()
@@ -31,14 +37,21 @@ class Slow(nn.Module):
             "threads": torch.get_num_threads() > 1,
             "plain": True,
         }
-        if not torch.compiler.is_compiling():  # it cannot trace a sleep
-            time.sleep(0.08 if told[self.slow] else 0.02)
+        if not torch.compiler.is_compiling():
+            Slow.seconds += 0.08 if told[self.slow] else 0.02
         return x * self.weight.mean()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time but what a `Slow` takes."""
+    monkeypatch.setattr("unstir.train.arrangement.time", SimpleNamespace(perf_counter=lambda: Slow.seconds))
 
 
 USUAL = Arrangement(bfloat16=False, channels_last=False, threads=2)
 
 
+@pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize(
     ("slow", "free", "wanted"),
     [
