@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import signal
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -21,7 +23,7 @@ import unstir
 from unstir.data import Dataset
 from unstir.train import TrainConfig
 from unstir.train.session import Session, resume, start, training
-from unstir.train.tracking import sample_picture
+from unstir.train.tracking import TRACKERS, sample_picture
 
 Config = Callable[..., TrainConfig]
 Refused = Callable[..., str]
@@ -233,6 +235,21 @@ def test_pictures_of_other_data(config: Config, points: Dataset, tmp_path: Path)
         before = this.trainer.average.training
         assert (sample_picture(this) is not None) == seen, name
         assert this.trainer.average.training == before
+
+
+def test_each_tracker_has_an_extra_and_the_page_names_it() -> None:
+    root = Path(__file__).parents[2]
+    extras = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    page = (root / "docs/tracking.md").read_text()
+    for name in TRACKERS:
+        found = [extra for extra, needs in extras.items() if extra != "dev" and name in map(bare, needs)]
+        assert len(found) == 1, name
+        assert f'| `{name}` | `pip install "unstir[{found[0]}]"`' in page
+
+
+def bare(requirement: str) -> str:
+    """The name of a required package."""
+    return re.split(r"[^\w-]", requirement)[0]
 
 
 def test_a_name_that_is_none_of_them(config: Config, refused: Refused) -> None:
