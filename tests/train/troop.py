@@ -5,6 +5,7 @@ Each member is a fork, so that importing torch is paid once; they meet through g
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import os
@@ -33,6 +34,10 @@ FAMILIES = ("edm", "pfgm", "blurring", "langevin", "coins", "capacitor")
 RICH = {
     "network": "patch-unet", "network_options": {"width": 16}, "labels": True, "sketch": 2, "augment": "edm",
     "optimizer": "muon", "batch": 9, "steps": 3,
+}  # fmt: skip
+DIT = {
+    "network": "dit", "network_options": {"patch": 2, "width": 16, "depth": 2, "heads": 2}, "labels": True,
+    "sketch": 0, "optimizer": "adam", "batch": 9, "steps": 3,
 }  # fmt: skip
 Job = Callable[[], object]
 Values = dict[str, Any]
@@ -76,6 +81,7 @@ def families(folder: Path) -> None:
     for process in FAMILIES:
         start(folder / process, values={"process": process})
     start(folder / "rich", values=RICH)
+    start(folder / "dit", values=DIT)
 
 
 def sharded(job: Job) -> Job:
@@ -91,6 +97,7 @@ def sharded(job: Job) -> Job:
 def in_parts(folder: Path) -> None:
     for process in ("edm", "pfgm", "coins"):
         start(folder / process, values={"process": process})
+    start(folder / "dit", values=DIT)
     opened = session.start(config(RICH), folder / "rich", data())
     train(folder / "rich", opened)
     field, average = opened.trainer.field, opened.trainer.average
@@ -238,7 +245,10 @@ def _finish(job: Job) -> None:
 def main(folder: Path) -> None:
     torch.set_num_threads(1)
     os.fsync = lambda fd: None  # the disk may be busy
-    session.start(config({}), folder / "warm-up", data())  # what is imported here no fork has to
+    # What is imported here no fork has to.
+    train(folder / "warm-up", session.start(config({"steps": 1}), folder / "warm-up", data()))
+    for module in ("torch.distributed.fsdp", "torch.distributed.tensor"):
+        importlib.import_module(module)
     one, two, ends = folder / "one", folder / "two", {}
     for path in (one, two, folder / "samples"):
         path.mkdir()
@@ -268,6 +278,9 @@ def main(folder: Path) -> None:
     note("whole to parts", 2, sharded(lambda: resume(whole)))
     note("parts to whole: cut", 2, sharded(lambda: start(part)), sharded(lambda: start(part, 5, stop)))
     note("parts to whole", 1, lambda: resume(part))
+    more = folder / "parts to more parts"
+    note("parts to more parts: cut", 2, sharded(lambda: start(more)), sharded(lambda: start(more, 5, stop)))
+    note("parts to more parts", 3, sharded(lambda: resume(more)))
     often = {"checkpoint_minutes": 1e-9}
     die: Job = lambda: os.kill(os.getpid(), signal.SIGKILL)  # noqa: E731
     path = folder / "member killed"

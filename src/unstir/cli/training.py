@@ -104,13 +104,15 @@ def _announce(session: Session) -> None:
     parameters = sum(p.numel() for p in trainer.field.parameters())
     say_skipped(session.train)
     budget = f"{config.minutes:g} min" if config.minutes else f"{config.steps} steps"
+    size, parts = trainer.cluster.size, ", in parts" if trainer.cluster.sharded else ""
+    shared = f" × {size} processes{parts}" if size > 1 else ""
     say(
         (config.process, "bold"),
         " on ",
         (session.train.name, "bold"),
         f": {len(trainer.data):,} items of {'×'.join(map(str, session.info.shape))}, "
         f"{len(session.heldout):,} held out; {config.network} of {parameters:,} parameters, "
-        f"{config.precision} on {trainer.data.device}; {budget}",
+        f"{config.precision} on {trainer.data.device}{shared}; {budget}",
     )
     if config.holdout and min(len(session.train), len(session.heldout)) < FEWEST:
         say(

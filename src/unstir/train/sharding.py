@@ -32,11 +32,17 @@ def shard(network: nn.Module) -> None:
         for block in blocks:
             if not isinstance(block, nn.ModuleList) and any(True for _ in block.parameters()):
                 fully_shard(block, mesh=mesh)
+    network.register_forward_hook(_own)
     fully_shard(network, mesh=mesh)
     for module in network.modules():
         if isinstance(module, FSDPModule):
             module.set_gradient_divide_factor(1.0)
             module.set_force_sum_reduction_for_comms(True)  # gloo knows no sum with a factor
+
+
+def _own(_network: nn.Module, _given: object, answer: Tensor) -> Tensor:
+    """An answer in memory of its own: torch hangs the backward pass on it, which it loses of a view."""
+    return answer.clone() if answer._is_view() else answer
 
 
 def whole(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
