@@ -135,6 +135,14 @@ def test_an_error_of_one_is_known_to_all(troop: Path) -> None:
     assert member == ["FollowedError: of 1", "FollowedError: of 0", "15", "1"]
 
 
+def test_the_leader_alone_fits_what_samples_are_measured_in(troop: Path) -> None:
+    assert not any(ends(troop, "measured"))
+    leader, member = (json.loads((troop / f"measured-{rank}.json").read_text()) for rank in range(2))
+    reason = "features='pca:999': K in pca:K is a whole number from 1 to 30 for this reference"
+    assert leader == ["pca:999", f"InputError: {reason}", "pca:2"]
+    assert member == [f"FollowedError: {reason}"]
+
+
 def test_the_leader_measures_the_machine_and_all_do_as_it_found(troop: Path) -> None:
     leader, member = (json.loads((troop / f"arranged-{rank}.json").read_text()) for rank in range(2))
     steps, minutes, parts = leader

@@ -16,12 +16,18 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import torch
 
+import unstir.evaluation
+import unstir.measure
+from unstir.cli.evaluate import evaluate
 from unstir.data import Dataset
 from unstir.errors import InputError
+from unstir.measure import features
 from unstir.run import Run, load
 from unstir.train import TrainConfig, choices, make_config, session
 from unstir.train.arrangement import Arrangement
@@ -165,6 +171,28 @@ def quarrel(folder: Path) -> None:
     (folder / f"seen-{members.rank}.json").write_text(json.dumps(seen))
 
 
+def measure(folder: Path, run: Path) -> None:
+    """How often each member fits a space of features, and what becomes of one that cannot be fitted."""
+    members, rank = joined(), joined().rank
+    if members.leads:
+        np.save(folder / "pictures.npy", data().values[:, 0].numpy())
+    members.wait()
+    fitted: list[str] = []
+
+    def feature_space(name: str, *given: Any) -> features.FeatureSpace:  # noqa: ANN401
+        fitted.append(name)
+        return features.feature_space(name, *given)
+
+    unstir.measure.feature_space = feature_space  # type: ignore[assignment]
+    unstir.evaluation.compare = lambda *_, **__: SimpleNamespace(to_dict=dict)  # type: ignore[assignment]
+    for name in ("pca:999", "pca:2"):
+        try:
+            evaluate(run, str(folder / "pictures.npy"), n=20, features=name, holdout=0.5, as_json=True)
+        except InputError as error:
+            fitted.append(f"{type(error).__name__}: {error}")
+    (folder / f"measured-{rank}.json").write_text(json.dumps(fitted))
+
+
 def arrange(folder: Path) -> None:
     """How each member does its arithmetic, where it is measured and where not, in parts and as a whole."""
     members = joined()
@@ -292,6 +320,7 @@ def main(folder: Path) -> None:
     note("samples", 2, lambda: draw(folder / "samples", one))
     note("quarrel", 2, lambda: quarrel(folder))
     note("arranged", 2, lambda: arrange(folder))
+    note("measured", 2, lambda: measure(folder, one / "edm"))
     (folder / "ends.json").write_text(json.dumps(ends))
 
 

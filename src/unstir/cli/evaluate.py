@@ -73,7 +73,12 @@ def evaluate(
         raise InputError(
             f"data {heldout.name}: are text, without features or baselines; leave those options out"
         )
-    space = features if text else feature_space(features, measurable(heldout, train).values, heldout.labels)
+
+    def fitted() -> FeatureSpace:
+        return feature_space(features, measurable(heldout, train).values, heldout.labels)
+
+    # The first process alone will measure.
+    space = cluster.together(lambda: fitted() if cluster.leads and not text else None)
     values = (
         _read(samples, train, skip_bad=bool(skip_bad))
         if run is None
@@ -85,11 +90,12 @@ def evaluate(
     n = len(values)
     report = (
         None
-        if isinstance(space, str) or not baselines
+        if space is None or not baselines
         else _baselines(measurable(train, train), measurable(heldout, train), space, n, seed)
     )
     asked, names = (None, ()) if run is None else (run.labels(n, seed=seed), run.classes)
-    evaluation = compare(values, train, heldout, features=space, seed=seed, asked=asked, names=names)
+    given = features if space is None else space
+    evaluation = compare(values, train, heldout, features=given, seed=seed, asked=asked, names=names)
     if picture is not None:
         nearest_picture(values[:16], train.values, picture)
     if as_json:
