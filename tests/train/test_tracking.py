@@ -71,13 +71,15 @@ class Fake(ModuleType):
         self.metrics: list[tuple[str, str]] = []
         self.fails_at = fails_at
 
-    def init(self, **options: Any) -> Fake:  # noqa: ANN401
+    def init(self, **options: Any) -> Fake | SimpleNamespace:  # noqa: ANN401
         known = {"project", "name", "config", "resume"} | (
             {"id", "dir"} if self.__name__ == "wandb" else set()
         )
         assert set(options) <= known
         self.begun.append(options)
-        return self
+        sys.stdout.write(f"{self.__name__} has begun\n")
+        # A run of Trackio that is ended by itself, and not by the module, is ended again at exit.
+        return self if self.__name__ == "wandb" else SimpleNamespace(log=self.log)
 
     def define_metric(self, name: str, step_metric: str) -> None:
         self.metrics.append((name, step_metric))
@@ -158,7 +160,12 @@ def test_a_resumed_run_goes_on_in_the_same_curves(
 
 @pytest.mark.parametrize("name", ["wandb", "trackio"])
 def test_others_are_told_the_same(
-    config: Config, points: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    config: Config,
+    points: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
 ) -> None:
     fake = Fake(name)
     monkeypatch.setitem(sys.modules, name, fake)
@@ -178,6 +185,7 @@ def test_others_are_told_the_same(
     assert all(image.mode == "RGB" and len(image.getcolors(2**20)) > 2 for _, image in seen)
     assert fake.begun[0]["config"]["steps"] == 5
     assert fake.begun[0]["project"] == "unstir"
+    assert capsys.readouterr() == ("", f"{name} has begun\n")  # what --json prints is all that is there
     assert fake.metrics == ([("*", "step")] if name == "wandb" else [])
     assert fake.finished == 1
 

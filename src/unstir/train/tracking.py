@@ -6,14 +6,15 @@ first failure is said once, and training goes on without it.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import json
 import math
 import secrets
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -120,7 +121,7 @@ class Trackio:
         self._run.log({name: self._trackio.Image(image)}, step=step)
 
     def close(self) -> None:
-        self._run.finish()
+        self._trackio.finish()  # and not the run's own, which would be ended again at exit
 
 
 TRACKERS: Mapping[str, Callable[[Path, Mapping[str, Any], int], Tracker]] = {
@@ -177,7 +178,8 @@ class Tracking:
 
     def _attempt(self, work: Callable[[], None]) -> None:
         try:
-            work()
+            with contextlib.redirect_stdout(sys.stderr):  # where the command's own answer goes, it alone does
+                work()
         except Exception as error:  # whatever a service may raise
             self._tracker = None
             why = reason(error)
@@ -186,7 +188,7 @@ class Tracking:
             )
 
 
-@contextmanager
+@contextlib.contextmanager
 def tracking(session: Session) -> Iterator[Tracking]:
     """Track a training within the block.
 
