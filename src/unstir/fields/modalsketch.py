@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from unstir.byparts import by_parts
 from unstir.errors import InputError
 from unstir.fields.sketch import PRIOR, Sketch
 from unstir.physics.basis import CosineModes
@@ -65,10 +66,8 @@ class ModalSketch(Sketch):
             items: in model units.
             labels: class numbers `(n,)`, where there are classes.
         """
-        channels = items.float().transpose(0, 1).flatten(1)
-        covariance = channels.cov(correction=0).reshape(len(channels), -1)
-        self.colours.copy_(torch.linalg.eigh(covariance)[1])
-        super().fit(self._turned(_BASIS.coordinates(items.float())), labels)
+        self.colours.copy_(torch.linalg.eigh(_covariance(items.float()))[1])
+        super().fit(by_parts(lambda part: self._turned(_BASIS.coordinates(part.float())), items), labels)
 
     def _remainder(self, flat: Tensor, cluster: Tensor) -> None:
         """Each mode's variance about the components' means that their axes do not hold."""
@@ -141,6 +140,12 @@ class ModalSketch(Sketch):
             made = V.flatten(1), (V * self.means.T[..., None]).flatten(1), V[..., below] * V[..., across]
             self._kept = key, (made[0], made[1], made[2].flatten(1))
         return self._kept[1]
+
+
+def _covariance(items: Tensor) -> Tensor:
+    """Of the channels of all pixels, `(channels, channels)`."""
+    channels = items.transpose(0, 1).flatten(1)
+    return channels.cov(correction=0).reshape(len(channels), -1)
 
 
 SKETCHES: Mapping[str, type[Sketch]] = {"one": Sketch, "modes": ModalSketch}

@@ -24,6 +24,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from unstir.byparts import by_parts
 from unstir.errors import InputError
 from unstir.fields.widths import EVIDENCE
 
@@ -99,8 +100,9 @@ class Sketch(nn.Module):
         count = min(_FACTOR * R, N, max(R, len(some)))
         axes, spectrum = _principal(some, count)
         rest = (some.square().sum() / len(some) - spectrum.sum()).clamp_min(0)
-        coordinates = (flat - mean) @ axes
-        outside = ((flat - mean).square().sum(1) - coordinates.square().sum(1)).clamp_min(0)
+        coordinates = by_parts(lambda part: (part - mean) @ axes, flat)
+        squared = by_parts(lambda part: (part - mean).square().sum(1), flat)
+        outside = (squared - coordinates.square().sum(1)).clamp_min(0)
         self.common.copy_(axes[:, :R])
         cluster = _clusters(coordinates, K, labels if 0 < self.classes <= K else None, self.classes)
         shares = torch.bincount(cluster, minlength=K).clamp_min(1)[:, None]

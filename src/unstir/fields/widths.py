@@ -14,6 +14,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from unstir.byparts import by_parts
+
 # How many of an item's numbers count as independent where its size tells of a variance.
 EVIDENCE = 4
 WIDTHS = 12
@@ -27,7 +29,7 @@ def fit_widths(items: Tensor) -> tuple[Tensor, Tensor]:
     Args:
         items: of mean 0, `(n, *shape)`.
     """
-    energy = items.flatten(1).double().square().mean(1)
+    energy = by_parts(lambda part: part.flatten(1).double().square().mean(1), items)
     energy = energy[energy > 0]
     if len(energy) == 0:
         return torch.ones(WIDTHS, dtype=torch.float64), torch.zeros(WIDTHS, dtype=torch.float64)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from unstir.byparts import by_parts
 from unstir.errors import InputError
 from unstir.physics.linear import Layout, LinearProcess
 from unstir.physics.moments import TOGETHER, moments_of, together
@@ -58,7 +59,7 @@ class DampedProcess(LinearProcess):
     def prepared(self, items: Tensor, partner: Tensor | None = None) -> DampedProcess:
         """With spectrum, centre and axes of `items`."""
         super().prepared(items, partner)
-        return self.knowing(moments_of(self.basis.coordinates(items)))
+        return self.knowing(moments_of(by_parts(self.basis.coordinates, items)))
 
     def restored(self, kept: Mapping[str, Tensor]) -> DampedProcess:
         """With what `kept` gave."""
@@ -99,7 +100,7 @@ class HeatProcess(DampedProcess):
         """With spectrum, centre, axes and reservoir of `items`."""
         LinearProcess.prepared(self, items, partner)  # refuses a partner
         shape = items.shape[1:]
-        known = moments_of(self.basis.coordinates(items))
+        known = moments_of(by_parts(self.basis.coordinates, items))
         factor = self._last_factor(shape).expand(shape).flatten()
         noise = float(self.B(torch.tensor(self.t_max)))
         left = factor * known["spectrum"].flatten().double().sqrt()

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from unstir.byparts import by_columns
+
 _AXES = 128  # that are kept
 _FEW, _WORK = 1024, 5e9  # items that tell them at least, and the multiplications that this may cost
 
@@ -25,7 +27,7 @@ def moments_of(u: Tensor) -> dict[str, Tensor]:
     shape, flat = u.shape[1:], u.flatten(1)
     count = max(_FEW, int(_WORK / flat.shape[1] ** 2))
     some = flat[torch.linspace(0, len(flat) - 1, min(count, len(flat))).long()].double().cpu()
-    centre = flat.mean(0, dtype=torch.float64).cpu()
+    centre = by_columns(lambda part: part.mean(0, dtype=torch.float64), flat).cpu()
     some = (some - centre) / len(some) ** 0.5
     if len(some) < some.shape[1]:
         _, vectors = torch.linalg.eigh(some @ some.T)
@@ -42,7 +44,7 @@ def moments_of(u: Tensor) -> dict[str, Tensor]:
 
 def spectrum_of(u: Tensor) -> Tensor:
     """The variance of each mode, float32, never below 1e-4 of the largest."""
-    variance = u.double().var(0, correction=0)
+    variance = by_columns(lambda part: part.double().var(0, correction=0), u.flatten(1)).reshape(u.shape[1:])
     if u.ndim == 4:  # the channels of an image share one
         variance = variance.mean(0, keepdim=True)
     variance = variance.expand(u.shape[1:])
