@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unstir.data import npy
+from unstir.data import limits, load, npy
 from unstir.data.npy import read_npy, read_npz
 
 Refused = Callable[..., str]
@@ -213,3 +213,26 @@ def test_a_bare_array_is_read_or_refused(tmp_path: Path, refused: Refused, name:
     for content in (b"", whole[:50], b"PK\x03\x04" + bytes(30), whole[:-60]):
         path.write_bytes(content)
         assert str(path) in refused(npy.read_bare, path, "observed")
+
+
+@pytest.mark.parametrize("memory", [None, 100])
+def test_labels_beside_an_npy(
+    tmp_path: Path, memory: int | None, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
+    path, beside = tmp_path / "x.npy", tmp_path / "x-labels.npy"
+    np.save(path, np.arange(40 * 20, dtype=np.uint8).reshape(40, 4, 5))
+    assert load(path).labels is None
+    if memory is not None:
+        monkeypatch.setattr(limits, "physical_memory", lambda: 800)  # the images stay on disk, labels fit
+    np.save(beside, np.arange(40, dtype=np.uint8)[:, None] % 3)
+    found = load(path)
+    assert found.labels is not None
+    assert found.labels.tolist() == [i % 3 for i in range(40)]
+    assert found.label_names == ("0", "1", "2")
+    np.save(beside, np.array(["no", "yes"] * 20))
+    assert load(path).label_names == ("no", "yes")
+    np.save(beside, np.arange(39))
+    said = refused(load, path)
+    assert "x-labels.npy have shape (39,) for 40 items: give one label per item" in said
+    beside.write_bytes(b"hello")
+    assert "x-labels.npy is no whole .npy array" in refused(load, path)

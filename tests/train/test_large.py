@@ -14,6 +14,7 @@ from unstir.cli.evaluate import _reference
 from unstir.cli.novelty import _parts
 from unstir.compare import make_plan
 from unstir.data import Dataset, load
+from unstir.data.items import Items
 from unstir.train import make_config
 from unstir.train.session import start
 
@@ -51,13 +52,12 @@ def test_a_large_file_trains_to_the_same_weights(
         assert torch.equal(value, weights[1][name]), name
 
 
-@pytest.mark.parametrize("label_column", [None, "x2", "x0"])
-@pytest.mark.parametrize("kind", ["images", "table"])
+@pytest.mark.parametrize(
+    ("kind", "label_column"), [("images", None), ("table", None), ("table", "x2"), ("table", "x0")]
+)
 def test_what_a_trainer_has_is_the_map(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, label_column: str | None
 ) -> None:
-    if kind == "images" and label_column is not None:
-        pytest.skip("images have no columns")
     path = written(tmp_path / "x.npy", kind)
     said_large(monkeypatch)
     maps: list[Dataset] = []
@@ -78,6 +78,23 @@ def test_what_a_trainer_has_is_the_map(
     assert held.untyped_storage().data_ptr() == read.values.untyped_storage().data_ptr()
     assert tuple(held.shape) == (N, *session.info.shape)
     assert session.info.shape == ((1, 8, 8) if kind == "images" else (3 - (label_column is not None),))
+
+
+def test_a_large_file_has_the_labels_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, labels = written(tmp_path / "x.npy", "images"), np.arange(N) % 3
+    np.save(tmp_path / "x-labels.npy", labels)
+    said_large(monkeypatch)
+    options = {"width": 16}
+    config = make_config(
+        {"data": str(path), "process": "edm", "steps": 3, "sketch": 0, "network_options": options}
+    )
+    session = start(config, tmp_path / "run")
+    trainer = session.trainer
+    assert session.info.label_names == ("0", "1", "2")
+    assert isinstance(trainer.data, Items)
+    assert trainer.data.rows is not None
+    assert trainer.labels is not None
+    assert trainer.labels.tolist() == labels[trainer.data.rows.numpy()].tolist()
 
 
 def _compared(path: Path, _: Path) -> tuple[Dataset, Dataset]:

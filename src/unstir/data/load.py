@@ -43,7 +43,7 @@ from unstir.data.labels import path_key
 from unstir.data.limits import is_large
 from unstir.data.mapped import read_mapped
 from unstir.data.metadata import is_metadata
-from unstir.data.npy import read_npy, read_npz
+from unstir.data.npy import read_npy, read_npz, with_labels_beside
 from unstir.data.splits import training_files
 from unstir.data.tables import read_csv
 from unstir.data.text import read_text
@@ -72,7 +72,8 @@ def _plain(read: Callable[[Path, str], Dataset]) -> _Reader:
 
 
 def _npy(path: Path, name: str) -> Dataset:
-    return read_mapped(path, name) if is_large(path.stat().st_size) else read_npy(path, name)
+    read = read_mapped if is_large(path.stat().st_size) else read_npy
+    return with_labels_beside(read(path, name), path)
 
 
 def _csv(path: Path, name: str, skip_bad: bool, wish: Asked) -> Dataset:

@@ -1,4 +1,4 @@
-"""NumPy's files: .npy holds one array, .npz is a zip of them.
+"""NumPy's files: .npy holds one array, with labels in `x-labels.npy` beside `x.npy`; .npz is a zip of them.
 
 In an .npz the data are the array `samples`, `images`, `signals`, `x` or `data`, else that of these for
 training (`x_train` as Keras has it, `train_images` as MedMNIST), else the only one there is; the labels are
@@ -16,12 +16,13 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
+from unstir.data import labels as label_readers
 from unstir.data.arrays import Array, from_array
 from unstir.data.categories import CATEGORIES, COLUMNS, from_arrays
 from unstir.data.dataset import Dataset
@@ -31,6 +32,7 @@ from unstir.data.wording import listed, quoted, reason, shown
 from unstir.errors import InputError
 
 DATA_NAMES = ("samples", "images", "signals", "x", "data")
+LABELS_BESIDE = "-labels.npy"
 LABEL_NAMES = ("labels", "label", "y")
 KIND_NAME = "kind"
 _LARGEST_HEADER = 2**16
@@ -56,6 +58,19 @@ def read_npy(path: Path, name: str) -> Dataset:
     except OSError as error:
         raise InputError(f"{what} cannot be read ({reason(error)}): check the file") from error
     return from_array(array, name, what=what)
+
+
+def with_labels_beside(dataset: Dataset, path: Path) -> Dataset:
+    """The data set of `x.npy` with the labels of `x-labels.npy`, where that is there.
+
+    Raises:
+        InputError: labels that are damaged or do not fit.
+    """
+    beside = path.with_name(f"{path.stem}{LABELS_BESIDE}")
+    if not beside.is_file():
+        return dataset
+    labels, names = label_readers.from_array(read_bare(beside), len(dataset), shown(beside))
+    return replace(dataset, labels=labels, label_names=names)
 
 
 def read_bare(path: Path, *names: str) -> Array:
