@@ -10,7 +10,6 @@ import json
 import math
 import os
 import signal
-import socket
 import sys
 import time
 import traceback
@@ -21,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.distributed import TCPStore
 
 import unstir.evaluation
 import unstir.measure
@@ -228,16 +228,15 @@ def arrange(folder: Path) -> None:
 
 def cluster(size: int, *jobs: Job, patience: float = 150) -> tuple[list[int], float]:
     """Run `jobs`, one a process or one for all; how each ended, and seconds from first to last."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    # As a launcher does: the members meet at a store of its own, whose port nobody else can have taken.
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     members = {}
     for rank in range(size):
         pid = os.fork()
         if not pid:
-            launch = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "MASTER_PORT": port}
+            launch = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "MASTER_PORT": store.port}
             os.environ |= {name: str(value) for name, value in launch.items()}
-            os.environ["MASTER_ADDR"] = "127.0.0.1"
+            os.environ |= {"MASTER_ADDR": "127.0.0.1", "TORCHELASTIC_USE_AGENT_STORE": "True"}
             _finish(jobs[min(rank, len(jobs) - 1)])
         members[pid] = rank
     ends, times, start = [0] * size, [], time.monotonic()
