@@ -126,6 +126,7 @@ def test_a_saved_dictionary_of_parts(tmp_path: Path, refused: Refused) -> None:
         save_to_disk(tmp_path / part, [table(rows)])
     (tmp_path / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
     check(load(tmp_path), [0, 1, 2, 3])
+    assert load(tmp_path).skipped == (f"{tmp_path / 'test'}: is beside train, the part that is read",)
     check(load(tmp_path / "test"), [4, 5])
     (tmp_path / "dataset_dict.json").write_text('{"splits": ["a", "b"]}')
     assert "has the parts a, b: give the folder of one" in refused(load, tmp_path)
@@ -146,6 +147,7 @@ def test_folders_as_on_the_hub(tmp_path: Path, names: tuple[str, ...]) -> None:
         write(tmp_path / name, table(rows))
     (tmp_path / "README.md").touch()
     check(load(tmp_path), [0, 1, 2, 3])
+    assert load(tmp_path).skipped == (f"{tmp_path}, test: 1 file beside train, the part that is read",)
     check(load(tmp_path / names[2]), [4, 5])
 
 
