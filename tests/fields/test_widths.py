@@ -99,7 +99,7 @@ def test_a_low_d_brings_the_tail_before_any_training_and_lighter_noise_does_not(
         process = parse(name).fitted(0.5)
         field = NeuralField(Nothing(), process)
         field.prepare(items)
-        drawn = sample(process, field, 4000, (8,), batch=4000)
+        drawn = sample(process, field, 2000, (8,), batch=2000, steps=12)
         apart[name] = survival_distance(*(it.square().mean(1).sqrt() for it in (drawn, items)))
     assert apart["poisson:D=3"] < 0.1
     assert apart["poisson:D=128"] > 0.3

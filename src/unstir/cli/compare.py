@@ -139,7 +139,8 @@ def compare(
     devices = find_devices(device)
     target = folder or _new_folder(plan)
     say(
-        (f"{len(plan.processes)} processes", "bold"), " on ", (train.name, "bold"),
+        (f"{len(plan.processes)} process{'' if len(plan.processes) == 1 else 'es'}", "bold"),
+        " on ", (train.name, "bold"),
         f": {plan.budget} each, on {', '.join(devices)}; {target}",
     )  # fmt: skip
     try:
