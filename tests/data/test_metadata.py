@@ -109,6 +109,13 @@ def test_damaged_ones_are_passed_over(tmp_path: Path) -> None:
         assert data.skipped[0].isprintable()
 
 
+def test_numbers_that_are_no_classes(tmp_path: Path, refused: Refused) -> None:
+    path = laid(tmp_path / "f", with_images("1.png", **{"metadata.csv": "file_name,y\n1.png,123456\n"}))
+    assert refused(load, path).startswith(
+        f"{path}: the classes in its metadata hold 123456: class numbers lie from 0"
+    )
+
+
 def test_of_several_archives_it_is_not_read(tmp_path: Path) -> None:
     for name in ("a", "b"):
         pack(

@@ -127,6 +127,12 @@ def idx_gz(array: np.ndarray) -> bytes:
 
 
 CSV = b"a,kind,n\n0.5,red,1\n-1e3,blue,2\n2,red,3\n0.25,red,4\n"
+METADATA = {
+    "metadata.csv": b'file_name,label,text\n0.png,3,"a, b"\n./1.png,0,\n2.png,1,x\n',
+    "metadata.jsonl": b"\n".join(
+        b'{"file_name": "%d.png", "label": "%s"}' % (i, b"ab"[i % 2 :][:1]) for i in range(3)
+    ),
+}
 TEXT = "Stir milk into coffee.\nIt never comes apart.\n\nä ü 🙂\n".encode()
 STATE = json.dumps({"_data_files": [{"filename": "data-00000-of-00001.arrow"}]}).encode()
 SPLITS = json.dumps({"splits": ["train", "test"]}).encode()

@@ -299,6 +299,13 @@ TARGETS: dict[str, Target] = {
                 (f / "data-00000-of-00001.arrow").write_bytes(seeds.arrow(images=True, stream=True)),
             ),
         ),
+        *(
+            Target(
+                name, name, load, lambda name=name: (seeds.METADATA[name],),
+                prepare=lambda f: [(f / f"{i}.png").write_bytes(seeds.picture("PNG")) for i in range(3)],
+            )
+            for name in seeds.METADATA
+        ),
         file("x.txt", seeds.TEXT),
         Target("config", "config.yaml", configured, lambda: (seeds.CONFIG,), named=" "),  # names the option
         in_run("run/config.yaml"),

@@ -64,14 +64,18 @@ def as_class(value: object) -> Class | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def from_classes(classes: Sequence[Class]) -> Labels:
+def from_classes(classes: Sequence[Class], what: str = "classes of samples") -> Labels:
     """Labels from classes: numbers stay as they are, unless there are names among them.
+
+    Args:
+        classes: one for each item.
+        what: where they come from, for messages.
 
     Raises:
         InputError: a number below 0 or from `MAX_CLASSES`.
     """
     if all(isinstance(found, int) for found in classes):
-        return from_array(np.array(classes, dtype=np.int64), len(classes), "classes of samples")
+        return from_array(np.array(classes, dtype=np.int64), len(classes), what)
     return from_names([str(found) for found in classes])
 
 

@@ -9,7 +9,7 @@ The same of folders, .zip and .tar.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from unstir.data import labels as class_labels
 from unstir.data.found import Parts
@@ -26,16 +26,23 @@ class Layout:
         part: the part for training.
         classes: of images, by name; empty where no metadata tell any.
         passed: what is not read, each as 'place: reason'.
+        what: the place, for messages.
     """
 
-    part: Part = field(default_factory=Part)
-    classes: Mapping[Parts, Class] = field(default_factory=dict)
-    passed: tuple[str, ...] = ()
+    part: Part
+    classes: Mapping[Parts, Class]
+    passed: tuple[str, ...]
+    what: str
 
     def labels(self, images: Sequence[Parts]) -> Labels | None:
-        """Labels of images of the part for training that have no trouble."""
+        """Labels of images of the part for training that have no trouble.
+
+        Raises:
+            InputError: class numbers in metadata that are none.
+        """
         if self.classes:
-            return class_labels.from_classes([self.classes[image] for image in images])
+            found = [self.classes[image] for image in images]
+            return class_labels.from_classes(found, f"{self.what}: the classes in its metadata")
         return class_labels.from_folders([self.part.folders(image) for image in images])
 
     def trouble(self, image: Parts) -> str:
@@ -60,4 +67,4 @@ def lay_out(
     part = training_part(images, what)
     kept = [image for image in images if part.holds(image)]
     classes, passed = read_classes([file for file in others if part.concerns(file)], kept, read, what)
-    return Layout(part, classes, (*part.passed, *passed))
+    return Layout(part, classes, (*part.passed, *passed), what)
