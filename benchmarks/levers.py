@@ -1,6 +1,7 @@
 """What each default of training on images is worth: one changed at a time, at an equal number of images.
 
     python benchmarks/levers.py ../shared/data/fashion-mnist [--images 15000] [--process edm] [--rows NAME …]
+    python benchmarks/levers.py digits …          by each run's own evaluation, in pixels
 
 Each row is `unstir train` with what its first column says, measured as by `quality.py`, and the processor
 seconds of that command, from its start to its own evaluation. The second row says how far chance alone goes.
@@ -8,10 +9,12 @@ Classes are not learned. With OMP_NUM_THREADS=1 the seconds are those of one cor
 """
 
 import argparse
+import json
 import resource
 from pathlib import Path
 
 from quality import COUNT, figures, show, trained, yardstick
+from unstir.data.builtin import BUILTIN
 
 ROWS = {
     "defaults": [],
@@ -39,6 +42,15 @@ ROWS = {
 }
 
 
+def by_itself(folder: Path, of: str = "samples") -> dict[str, float]:
+    """What a run says of its samples, of a Gaussian fit (`baseline`) or of real items (`floor`)."""
+    told = json.loads((folder / "evaluation.json").read_text())
+    kinds = {"Fréchet": "frechet_distance", "SW": "sliced_wasserstein"}
+    found = {name: told[of][kind] for name, kind in kinds.items()}
+    found |= {name: told[of][name] for name in ("precision", "recall")}
+    return found | {"novelty": told["memorisation_ratio"] if of == "samples" else float("nan")}
+
+
 def spent() -> float:
     """Processor seconds of all commands so far."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -54,11 +66,11 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", default=list(ROWS))
     parser.add_argument("--out", type=Path, default=Path("runs/levers"))
     arguments = parser.parse_args()
-    space, train, test, fake, fitted = yardstick(arguments.data)
-    fit = figures(space, fake, None, train, test, fitted)
-    print(f"{'':34}" + "".join(f"{key:>12}" for key in [*fit, "cpu s"]))
-    show("Gaussian fit", fit)
-    for name in arguments.rows:
+    plain = str(arguments.data) in BUILTIN
+    if not plain:
+        space, train, test, fake, fitted = yardstick(arguments.data)
+        fit = figures(space, fake, None, train, test, fitted)
+    for turn, name in enumerate(arguments.rows):
         options = ROWS[name]
         batch = int(options[options.index("--batch") + 1]) if "--batch" in options else 64
         budget = ["--steps", str(round(arguments.images / batch)), "--no-labels"]
@@ -66,7 +78,14 @@ def main() -> None:
         before = spent()
         run, _ = trained(arguments.data, arguments.process, budget + options, out)
         seconds = spent() - before
-        show(name, figures(space, run.sample(COUNT), None, train, test, fitted) | {"cpu s": seconds})
+        if turn == 0:
+            others = {k: by_itself(out, of) for k, of in (("real", "floor"), ("Gaussian fit", "baseline"))}
+            others = others if plain else {"Gaussian fit": fit}
+            print(f"{'':34}" + "".join(f"{key:>12}" for key in [*others["Gaussian fit"], "cpu s"]))
+            for other, row in others.items():
+                show(other, row)
+        found = by_itself(out) if plain else figures(space, run.sample(COUNT), None, train, test, fitted)
+        show(name, found | {"cpu s": seconds})
 
 
 if __name__ == "__main__":
