@@ -93,10 +93,11 @@ def _train(session: Session, say: Say) -> bool:
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGINT)  # ends the training after this step, with a checkpoint
         amount = step.seconds / (60 * config.minutes) if config.minutes else step.index / max(step.total, 1)
-        loss = float(step.loss)
+        loss = step.arrived.loss
         rate = (step.index - done) * config.batch / max(now - told, 1e-9)
         told, done = now, step.index
-        say(Report("training", min(amount, 1.0), loss if math.isfinite(loss) else None, rate))
+        finite = loss if loss is not None and math.isfinite(loss) else None
+        say(Report("training", min(amount, 1.0), finite, rate))
     return trainer.budget.done(trainer.step)
 
 
