@@ -28,12 +28,14 @@ def by_parts(work: Callable[[Tensor], Tensor], items: Tensor) -> Tensor:
     return made
 
 
-def by_columns(work: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
-    """`work(rows)`, where entry j of it depends on column j alone.
+def by_columns(work: Callable[..., Tensor], rows: Tensor, *others: Tensor) -> Tensor:
+    """`work(rows, *others)`, where entry j of it depends on column j alone.
 
     Args:
-        work: of rows `(n, m)`, gives `(m,)`.
+        work: of rows `(n, m)` and the same columns of the others, gives `(…, m)`.
         rows: `(n, N)`.
+        others: each `(…, N)`.
     """
     columns = max(1, _NUMBERS // max(1, len(rows)))
-    return torch.cat([work(part) for part in torch.split(rows, columns, dim=1)])
+    parts = zip(*(torch.split(each, columns, dim=-1) for each in (rows, *others)), strict=True)
+    return torch.cat([work(*part) for part in parts], -1)

@@ -26,6 +26,13 @@ def modal(items: Tensor) -> Tensor:
     return sketch.means
 
 
+def alike(items: Tensor) -> Tensor:
+    """All in one component."""
+    sketch = ModalSketch(SHAPE, 1, 6)
+    sketch.fit(items)
+    return sketch.rest
+
+
 def plain(items: Tensor) -> Tensor:
     sketch = Sketch(SHAPE, 8, 6)
     sketch.fit(items)
@@ -53,13 +60,16 @@ def peak(work: Callable[[], object], folder: Path) -> int:
 @pytest.fixture
 def items(monkeypatch: pytest.MonkeyPatch) -> Tensor:
     monkeypatch.setattr("unstir.byparts._NUMBERS", 2**15)
+    monkeypatch.setattr("unstir.fields.modalsketch._MUCH", 2**15)
     monkeypatch.setattr("unstir.fields.sketch._MOST", 200)  # of many items these are few
     monkeypatch.setattr("unstir.physics.moments._FEW", 200)
     monkeypatch.setattr("unstir.physics.moments._WORK", 0)
     return torch.randn(4000, *SHAPE, generator=torch.Generator().manual_seed(0)) + 0.1
 
 
-@pytest.mark.parametrize(("fit", "most"), [(modal, 2.3), (plain, 0.7), (heat, 1.5), (widths, 0.3)])
+@pytest.mark.parametrize(
+    ("fit", "most"), [(modal, 2.3), (alike, 2.3), (plain, 0.7), (heat, 1.5), (widths, 0.3)]
+)
 def test_fitting_takes_little_memory_beside_the_items(
     items: Tensor, fit: Callable[[Tensor], Tensor], most: float, tmp_path: Path
 ) -> None:
@@ -67,7 +77,7 @@ def test_fitting_takes_little_memory_beside_the_items(
     assert found < most, f"{found:.2f} times the items"
 
 
-@pytest.mark.parametrize("fit", [modal, plain, heat, widths])
+@pytest.mark.parametrize("fit", [modal, alike, plain, heat, widths])
 def test_parts_give_what_all_at_once_gives(
     items: Tensor, fit: Callable[[Tensor], Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:

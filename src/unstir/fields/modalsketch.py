@@ -20,13 +20,14 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from unstir.byparts import by_parts
+from unstir.byparts import by_columns, by_parts
 from unstir.errors import InputError
 from unstir.fields.sketch import PRIOR, Sketch
 from unstir.physics.basis import CosineModes
 
 _BASIS = CosineModes()
 _LARGEST = 2**28  # numbers in pairs
+_MUCH = 2**26  # numbers of a component's items, beyond which they are not copied at once
 _LEAST = 1e-8  # variance of a mode, in model units
 
 
@@ -72,9 +73,12 @@ class ModalSketch(Sketch):
     def _remainder(self, flat: Tensor, cluster: Tensor) -> None:
         """Each mode's variance about the components' means that their axes do not hold."""
         counts = torch.bincount(cluster, minlength=len(self.means)).to(flat)
-        about = torch.stack(
-            [(flat[cluster == k] - mean).square().sum(0) for k, mean in enumerate(self.means)]
-        )
+
+        def spread(flat: Tensor, means: Tensor) -> Tensor:
+            return torch.stack([(flat[cluster == k] - mean).square().sum(0) for k, mean in enumerate(means)])
+
+        much = float(counts.max()) * flat.shape[1] > _MUCH
+        about = by_columns(spread, flat, self.means) if much else spread(flat, self.means)
         own = (about + PRIOR * about.sum(0) / len(flat)) / (counts + PRIOR)[:, None]
         along = self.variances + self.floors[:, None]
         left = own - torch.einsum("knr,kr->kn", self.axes.square(), along)
