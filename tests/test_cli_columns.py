@@ -159,7 +159,9 @@ def test_python_takes_them_too_and_names_what_is_wrong(tmp_path: Path, refused: 
     message = refused(unstir.fit, "edm", load(data), categorical=["size"], out=tmp_path / "c", **options)
     assert message.startswith("categorical=size: the column holds ")
     message = refused(unstir.fit, "edm", "digits", label_column="kind", out=tmp_path / "d", **options)
-    assert message.endswith("data digits have none, they are no table")
+    assert message.endswith(
+        "have none, they are no table; of images :label=NAME behind the data names a column of classes"
+    )
     assert not any((tmp_path / name).exists() for name in "bcd")
 
 

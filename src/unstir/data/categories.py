@@ -271,7 +271,10 @@ def _plain(categories: Sequence[Names]) -> tuple[Names, ...]:
 
 def _index(dataset: Dataset, name: str, option: str) -> int:
     if name not in dataset.columns:
-        held = listed(dataset.columns[:8]) or "none, they are no table"
+        held = listed(dataset.columns[:8])
+        held = (
+            held or "none, they are no table; of images :label=NAME behind the data names a column of classes"
+        )
         raise InputError(f"{option}={name}: no column has this name; data {dataset.name} have {held}")
     return dataset.columns.index(name)
 
