@@ -79,8 +79,11 @@ def main() -> None:
         run, _ = trained(arguments.data, arguments.process, budget + options, out)
         seconds = spent() - before
         if turn == 0:
-            others = {k: by_itself(out, of) for k, of in (("real", "floor"), ("Gaussian fit", "baseline"))}
-            others = others if plain else {"Gaussian fit": fit}
+            others = (
+                {"real": by_itself(out, "floor"), "Gaussian fit": by_itself(out, "baseline")}
+                if plain
+                else {"Gaussian fit": fit}
+            )
             print(f"{'':34}" + "".join(f"{key:>12}" for key in [*others["Gaussian fit"], "cpu s"]))
             for other, row in others.items():
                 show(other, row)

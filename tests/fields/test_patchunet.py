@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import pytest
 import torch
 from torch import nn
 
+from unstir.fields import patchunet, unet1d
 from unstir.fields.norms import groups, norm
-from unstir.fields.patchunet import PatchUNet, _Block
+from unstir.fields.patchunet import PatchUNet
+from unstir.fields.shifted import Shifted
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("given", [16, 32])
-def test_a_block_is_its_formula(given: int, layout: torch.memory_format) -> None:
+@pytest.mark.parametrize("network", [patchunet, unet1d])
+def test_a_block_is_its_formula(network: ModuleType, given: int, layout: torch.memory_format) -> None:
     torch.manual_seed(0)
-    block = _Block(given, 16, 8).double()
+    block = Shifted(given, 16, 8, network._conv).double()
     for parameter in block.parameters():
         nn.init.normal_(parameter, std=0.3)
     h, e = torch.randn(3, given, 6, 5, dtype=torch.float64), torch.randn(3, 8, dtype=torch.float64)

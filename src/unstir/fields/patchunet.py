@@ -2,14 +2,9 @@
 
 The pixels of a patch become channels, so that the first convolutions see a quarter of the places at twice the
 features: as many operations for wider products, and a quarter of the memory for all that lies between them.
-A block is, with e = silu(noise level and class),
-
-    h ← h + conv(φ(GN(conv(φ(GN(h))) + W e + w)))        φ(x) = x min(max(x + 3, 0), 6)/6
-
-with its last convolution zero at first, so that each starts as the identity. φ, the hard swish, is silu
-without its exponential: half the time. Down by a strided product of 2×2, up by one that makes four places of
-one; no attention. Each of these is at its fastest with channels last.
-Source: Ronneberger 2015; Shi 2016, sub-pixel convolution; Howard 2019, hard swish.
+Blocks are those of `shifted.py`. Down by a strided product of 2×2, up by one that makes four places of one;
+no attention.
+Source: Ronneberger 2015; Shi 2016, sub-pixel convolution.
 """
 
 from __future__ import annotations
@@ -24,7 +19,7 @@ from torch.nn import functional
 from unstir.errors import InputError
 from unstir.fields.embedding import NoiseEmbedding
 from unstir.fields.norms import norm
-from unstir.fields.residual import added
+from unstir.fields.shifted import Shifted
 from unstir.fields.sizes import DEFAULT, Sizes, chosen
 
 SIZES: Sizes = {
@@ -84,7 +79,7 @@ class PatchUNet(nn.Module):
         self.patch, self.multiple = patch, patch * 2 ** (len(widths) - 1)
         features = 2 * width
         self.embedding = NoiseEmbedding(features, classes=classes, augment=augment)
-        self.input = nn.Conv2d(shape[0] * patch**2, width, 3, padding=1)
+        self.input = _conv(shape[0] * patch**2, width)
         self.down, self.shrink, self.up, self.grow = (nn.ModuleList() for _ in range(4))
         for a, b in itertools.pairwise(widths):
             self.down.append(_Stack(a, a, layers, features))
@@ -93,7 +88,7 @@ class PatchUNet(nn.Module):
             self.up.insert(0, _Stack(2 * a, a, layers, features))
         self.middle = _Stack(widths[-1], widths[-1], middle, features)
         self.last = norm(width)
-        self.output = nn.Conv2d(width, (answer or shape)[0] * patch**2, 3, padding=1)
+        self.output = _conv(width, (answer or shape)[0] * patch**2)
         for parameter in self.output.parameters():
             nn.init.zeros_(parameter)
 
@@ -120,7 +115,9 @@ class _Stack(nn.Module):
 
     def __init__(self, given: int, width: int, depth: int, features: int) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(_Block(given if i == 0 else width, width, features) for i in range(depth))
+        self.blocks = nn.ModuleList(
+            Shifted(given if i == 0 else width, width, features, _conv) for i in range(depth)
+        )
 
     def forward(self, h: Tensor, e: Tensor) -> Tensor:
         for block in self.blocks:
@@ -128,21 +125,5 @@ class _Stack(nn.Module):
         return h
 
 
-class _Block(nn.Module):
-    """Two convolutions beside a skip path, between them what noise level and class add to the features."""
-
-    def __init__(self, given: int, width: int, features: int) -> None:
-        super().__init__()
-        self.first = norm(given)
-        self.convolution = nn.Conv2d(given, width, 3, padding=1)
-        self.shift = nn.Linear(features, width)
-        self.second = norm(width)
-        self.answer = nn.Conv2d(width, width, 3, padding=1)
-        self.skip = nn.Conv2d(given, width, 1) if given != width else nn.Identity()
-        for parameter in self.answer.parameters():
-            nn.init.zeros_(parameter)
-
-    def forward(self, h: Tensor, e: Tensor) -> Tensor:
-        inner = self.convolution(functional.hardswish(self.first(h)))
-        inner = self.second(added(inner, self.shift(e)[:, :, None, None]))
-        return added(self.answer(functional.hardswish(inner)), self.skip(h))
+def _conv(given: int, width: int) -> nn.Conv2d:
+    return nn.Conv2d(given, width, 3, padding=1)

@@ -1,9 +1,9 @@
 """A U-Net for signals `(channels, length)`: residual convolutions along the one axis there is.
 
-A block is that of the U-Net on patches (`patchunet.py`), h ← h + conv(φ(N(conv(φ(N(h))) + W e + w))). Between
-resolutions a signal is halved by a convolution of stride 2, and doubled by repeating values; there are as
-many of them as bring the coarsest below 16 places, where one kernel sees most of the signal. (diffusers'
-`UNet1DModel` knows no classes, and takes no lengths that its strides do not divide, nor short ones.)
+Blocks are those of `shifted.py`. Between resolutions a signal is halved by a convolution of stride 2, and
+doubled by repeating values; there are as many of them as bring the coarsest below 16 places, where one kernel
+sees most of the signal. (diffusers' `UNet1DModel` knows no classes, and takes no lengths that its strides do
+not divide, nor short ones.)
 
 All of it works on pictures one pixel high: with channels last in bfloat16, which torch has for these alone,
 that takes half the time.
@@ -21,7 +21,7 @@ from torch.nn import functional
 from unstir.errors import InputError
 from unstir.fields.embedding import NoiseEmbedding
 from unstir.fields.norms import norm
-from unstir.fields.residual import added
+from unstir.fields.shifted import Shifted
 from unstir.fields.sizes import DEFAULT, Sizes, chosen
 
 # `width` is that of the full resolution; those below have twice as many.
@@ -82,13 +82,13 @@ class UNet1d(nn.Module):
                 self.down.append(_Halved(now))
                 kept.append(now)
             for _ in range(layers):
-                self.down.append(_Block(now, wide, known))
+                self.down.append(Shifted(now, wide, known, _conv))
                 kept.append(wide)
                 now = wide
-        self.middle = nn.ModuleList(_Block(now, now, known) for _ in range(2))
+        self.middle = nn.ModuleList(Shifted(now, now, known, _conv) for _ in range(2))
         for level, wide in reversed(list(enumerate(channels))):
             for _ in range(layers + 1):
-                self.up.append(_Block(now + kept.pop(), wide, known))
+                self.up.append(Shifted(now + kept.pop(), wide, known, _conv))
                 now = wide
             if level:
                 self.up.append(_Doubled(now))
@@ -114,23 +114,6 @@ class UNet1d(nn.Module):
             h = block(h if isinstance(block, _Doubled) else torch.cat([h, kept.pop()], 1), e)
         out: Tensor = self.output(functional.hardswish(self.norm(h)))
         return out[:, :, 0, :length]
-
-
-class _Block(nn.Module):
-    """Two convolutions around which the signal passes; the second starts at zero."""
-
-    def __init__(self, given: int, wide: int, known: int) -> None:
-        super().__init__()
-        self.first = nn.Sequential(norm(given), nn.Hardswish(), _conv(given, wide))
-        self.norm = norm(wide)
-        self.shift = nn.Linear(known, wide)
-        self.second = _conv(wide, wide)
-        self.past = nn.Identity() if given == wide else nn.Conv2d(given, wide, 1)
-        nn.init.zeros_(self.second.weight)
-
-    def forward(self, h: Tensor, e: Tensor) -> Tensor:
-        inner = self.norm(added(self.first(h), self.shift(e)[:, :, None, None]))
-        return added(self.second(functional.hardswish(inner)), self.past(h))
 
 
 class _Halved(nn.Module):
